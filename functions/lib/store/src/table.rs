@@ -1,4 +1,4 @@
-//! The DynamoDB table: reads, queries, conditional writes and errors.
+//! The DynamoDB table: reads, queries, conditional writes and their errors.
 
 pub(crate) mod access;
 pub(crate) mod accounts;
@@ -36,25 +36,25 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The maximum number of attempts of a conditional write that conflicts with concurrent writes.
+/// The maximum number of attempts at a conditional write that conflicts with concurrent writes.
 pub(crate) const MAX_RACES: usize = 50;
 
 /// The maximum number of pages (1 MiB each) that one query reads.
 const MAX_PAGES: usize = 50;
 
-/// The condition of an optimistic lock; its value is [`revision_value`].
+/// The condition of an optimistic lock. [`revision_value`] provides its value.
 const AT_REVISION: &str = "revision = :revision";
 
-/// An item of the table.
+/// An item of the table, by attribute name.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// Why a record could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The service did not respond, or rejected the request temporarily: retry.
+    /// The service did not respond, or rejected the request temporarily. Retry later.
     #[error("the store is unavailable; retry later: {0}")]
     Unavailable(String),
-    /// The service rejected the request as invalid: a retry would fail too.
+    /// The service rejected the request as invalid. A retry would fail too.
     #[error("the store rejected an invalid request: {0}")]
     Invalid(String),
     /// This version cannot read the format of a record, or a sealed field cannot be opened.
@@ -75,7 +75,7 @@ impl From<OpenError> for StoreError {
 }
 
 impl StoreError {
-    /// Whether the same call may succeed later.
+    /// Whether a retry may succeed.
     pub fn retryable(&self) -> bool {
         match self {
             StoreError::Unavailable(_) => true,
@@ -83,8 +83,8 @@ impl StoreError {
         }
     }
 
-    /// Converts an error of the SDK. Its text contains codes and request ids, never the values that
-    /// were sent.
+    /// Converts an SDK error. The error text contains error codes and request ids, but no values
+    /// from the request.
     pub(crate) fn from_sdk<E, R>(error: SdkError<E, R>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -98,11 +98,11 @@ impl StoreError {
     }
 }
 
-/// The items of a query with a limit.
+/// The items of a query with a limit on their number.
 #[derive(Default)]
 pub(crate) struct Capped {
     pub(crate) items: Vec<Item>,
-    /// Whether items were left out.
+    /// Whether the query matched more items than were read.
     pub(crate) more: bool,
 }
 
@@ -110,11 +110,11 @@ pub(crate) struct Capped {
 pub(crate) enum Written {
     /// The item was written.
     Done,
-    /// The condition did not hold; the stored item, if there is one.
+    /// The condition did not hold; contains the stored item, if there is one.
     Refused(Option<Item>),
 }
 
-/// The table.
+/// The deployment's DynamoDB table.
 #[derive(Clone)]
 pub(crate) struct Table {
     pub(crate) client: Client,
@@ -129,7 +129,7 @@ pub(crate) fn n(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// Serialises a record to an item with this key.
+/// Serialises a record to an item, and adds the attributes of its key.
 pub(crate) fn to_item<T: Serialize>(at: &ItemKey, record: &T) -> Result<Item, StoreError> {
     let mut item: Item =
         serde_dynamo::to_item(record).map_err(|_| StoreError::Corrupt("a record cannot be written"))?;
@@ -142,7 +142,7 @@ pub(crate) fn to_value<T: Serialize>(value: &T) -> Result<AttributeValue, StoreE
     serde_dynamo::to_attribute_value(value).map_err(|_| StoreError::Corrupt("a value cannot be written"))
 }
 
-/// Deserialises a record from an item. `what` names the record in the error.
+/// Deserialises a record from an item. `what` names the record in the error message.
 pub(crate) fn from_item<T: DeserializeOwned>(item: Item, what: &'static str) -> Result<T, StoreError> {
     serde_dynamo::from_item(item).map_err(|_| StoreError::Corrupt(what))
 }
@@ -152,23 +152,23 @@ fn revision_value(revision: u32) -> [(&'static str, AttributeValue); 1] {
 }
 
 fn named(values: &[(&str, AttributeValue)]) -> Option<Item> {
-    // DynamoDB rejects an empty map.
+    // DynamoDB rejects an empty map of values.
     let values: Item = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     Some(values).filter(|values| !values.is_empty())
 }
 
-/// A record that has an item kind of its own.
+/// A record that is stored in items of a kind of their own.
 pub trait Stored: DeserializeOwned {
-    /// The kind of its item.
+    /// The kind of these items.
     const KIND: ItemKind;
 
-    /// Whether an item is of this kind.
+    /// Whether an item contains a record of this type.
     fn is_image(image: &serde_dynamo::Item) -> bool {
         kind_of(image) == Some(Self::KIND)
     }
 
     /// Deserialises a record from an image of the table's stream; `None` if the item is of another
-    /// kind.
+    /// kind or cannot be read.
     fn from_image(image: serde_dynamo::Item) -> Option<Self> {
         if Self::is_image(&image) { serde_dynamo::from_item(image).ok() } else { None }
     }
@@ -191,7 +191,7 @@ stored! {
     LinkRecord: Link,
 }
 
-/// The kind of an item from the table's stream or a backup.
+/// The kind of an item from the table's stream or from a backup, by its key.
 pub(crate) fn kind_of(image: &serde_dynamo::Item) -> Option<ItemKind> {
     let text = |name: &str| match image.get(name) {
         Some(serde_dynamo::AttributeValue::S(text)) => Some(text.as_str()),
@@ -200,12 +200,12 @@ pub(crate) fn kind_of(image: &serde_dynamo::Item) -> Option<ItemKind> {
     ItemKind::of(text("pk")?, text("sk")?)
 }
 
-/// The kind of the item that a record of the table's stream is about.
+/// The kind of the item that a stream record is about.
 pub(crate) fn kind_of_record(record: &EventRecord) -> Option<ItemKind> {
     kind_of(&record.change.keys)
 }
 
-/// The key of an item.
+/// The key attributes of an item.
 pub(crate) fn key(at: &ItemKey) -> Item {
     Item::from([("pk".to_owned(), s(at.pk())), ("sk".to_owned(), s(at.sk()))])
 }
@@ -224,8 +224,8 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// The existing items with these keys, in no particular order, with all or only these
-    /// attributes.
+    /// Reads the existing items with these keys, in no particular order. `attributes` selects
+    /// attributes; `None` reads all of them.
     pub(crate) async fn get_all(
         &self,
         mut keys: Vec<Item>,
@@ -245,7 +245,7 @@ impl Table {
             let request = self.client.batch_get_item().request_items(&self.name, request);
             let answer = request.send().await.map_err(StoreError::from_sdk)?;
             found.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
-            // Request again what did not fit into one response.
+            // Request the items again that did not fit into the response.
             let rest = answer.unprocessed_keys.unwrap_or_default().remove(&self.name);
             keys.extend(rest.map(|rest| rest.keys).unwrap_or_default());
         }
@@ -259,7 +259,8 @@ impl Table {
         Ok(())
     }
 
-    /// Puts an item if the condition holds. `values` are the condition's values by name (`:rev`).
+    /// Puts an item if the condition holds. `values` are the condition's values by placeholder
+    /// (`:rev`).
     pub(crate) async fn put_if(
         &self,
         item: Item,
@@ -289,12 +290,12 @@ impl Table {
         }
     }
 
-    /// Replaces an item if it is at this revision: an optimistic lock.
+    /// Replaces an item if the stored item is at this revision: an optimistic lock.
     pub(crate) async fn put_at(&self, revision: u32, item: Item) -> Result<Written, StoreError> {
         self.put_if(item, AT_REVISION, &revision_value(revision)).await
     }
 
-    /// Updates an item if the condition holds; returns the updated item, or `None` if the condition
+    /// Updates an item if the condition holds. Returns the updated item, or `None` if the condition
     /// does not hold.
     pub(crate) async fn update_if(
         &self,
@@ -324,8 +325,9 @@ impl Table {
         }
     }
 
-    /// Decrements the attempts that are left, if there are any and the time in the attribute `ends`
-    /// has not passed; returns the updated item.
+    /// Decrements the remaining attempts (`tries_left`) if there are any and the time in the
+    /// attribute `ends` has not passed. Returns the updated item, or `None` if the attempt is not
+    /// allowed.
     pub(crate) async fn count_down(
         &self,
         at: &ItemKey,
@@ -348,14 +350,14 @@ impl Table {
         Ok(())
     }
 
-    /// All items of a partition, strongly consistent. Only for partitions whose size is bounded on
-    /// write, or to which only admins or officers add items.
+    /// Reads all items of a partition, strongly consistent. Only for partitions whose size is
+    /// bounded on write, or to which only admins or officers add items.
     pub(crate) async fn partition(&self, partition: &Partition) -> Result<Vec<Item>, StoreError> {
         let pages = self.items_of(partition).into_paginator().items().send();
         pages.try_collect().await.map_err(StoreError::from_sdk)
     }
 
-    /// The first `most` items of a partition, strongly consistent.
+    /// Reads the first `most` items of a partition, strongly consistent.
     pub(crate) async fn partition_first(
         &self,
         partition: &Partition,
@@ -375,7 +377,7 @@ impl Table {
             .expression_attribute_values(":begins", s(*begins))
     }
 
-    /// The first `most` items of a partition with a sort key greater than `after`.
+    /// Reads the first `most` items of a partition whose sort keys are greater than `after`.
     pub(crate) async fn partition_after(
         &self,
         partition: &Partition,
@@ -394,7 +396,7 @@ impl Table {
         Ok(request.send().await.map_err(StoreError::from_sdk)?.items.unwrap_or_default())
     }
 
-    /// The first `most` items of an index whose hash key has this value.
+    /// Reads the first `most` items of an index whose hash key has this value.
     pub(crate) async fn query_first(
         &self,
         index: &str,
@@ -414,7 +416,7 @@ impl Table {
         Ok(answer.items.unwrap_or_default())
     }
 
-    /// A query for the items of an index whose hash key has this value, and whose partition key in
+    /// A query for the items of an index whose hash key has this value and whose partition key in
     /// the table is in this range.
     pub(crate) fn query(
         &self,
@@ -434,9 +436,9 @@ impl Table {
     }
 }
 
-/// The first `most` items of a query.
+/// Reads the first `most` items of a query.
 pub(crate) async fn first_of(query: QueryFluentBuilder, most: usize) -> Result<Capped, StoreError> {
-    // Read one more, to see whether there are more.
+    // Request one more item, to find out whether there are more.
     let page = i32::try_from(most).unwrap_or(i32::MAX).saturating_add(1);
     let mut pages = query.limit(page).into_paginator().items().send();
     let mut found = Capped::default();
@@ -451,9 +453,8 @@ pub(crate) async fn first_of(query: QueryFluentBuilder, most: usize) -> Result<C
     Ok(found)
 }
 
-/// The `most` items of a query with the least ranks, in the order of their ranks. Items without a
-/// rank are left out. Reads at most [`MAX_PAGES`], and holds about twice as many items as it
-/// returns.
+/// The `most` items of a query with the lowest ranks, sorted by rank. Items without a rank are
+/// ignored. Reads at most [`MAX_PAGES`] pages, and holds about twice as many items as it returns.
 pub(crate) async fn least_of<R: Ord>(
     query: QueryFluentBuilder,
     most: usize,

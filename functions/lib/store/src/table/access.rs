@@ -1,7 +1,7 @@
 //! Items of a backup that grant access: API keys, officers, document signers and other issuers.
 //!
-//! Restoring a backup restores access that was withdrawn after the backup was made. The command
-//! line shows these items, so that the admin can check them.
+//! Restoring a backup also restores access that was withdrawn after the backup was made. The
+//! command line lists these items, so that an admin can check them.
 
 use bukti_records::{ApiKey, ItemKind, Officer};
 use bukti_trust::SignerStatus;
@@ -12,38 +12,38 @@ use crate::signing::signers::ActiveRecord;
 use crate::table::kind_of;
 use crate::{IssuerRecord, Officers, SignerRecord, StoreError};
 
-/// An item that grants access.
+/// An item that grants access, or names the active signer.
 #[derive(Clone)]
 pub enum Access {
-    /// An API key.
+    /// An API key of a sender.
     ApiKey(ApiKey),
-    /// An officer.
+    /// An officer of the helpdesk.
     Officer(Officer),
-    /// A document signer.
+    /// A document signer of this deployment.
     Signer(Box<SignerRecord>),
-    /// The active signer, by its key id.
+    /// The key id of the active signer.
     ActiveSigner(String),
     /// A signer of another issuer, whose certificates are accepted.
     Issuer(Box<IssuerRecord>),
 }
 
 impl Access {
-    /// Whether an item grants access.
+    /// Whether an item of a backup grants access.
     pub fn is_given_by(item: &Item) -> bool {
         use ItemKind::{ActiveSigner, ApiKey, Issuer, Officer, Signer};
         matches!(kind_of(item), Some(ActiveSigner | ApiKey | Issuer | Officer | Signer))
     }
 
-    /// Whether an item belongs to the register of document signers.
+    /// Whether an item belongs to the deployment's own register of document signers.
     pub fn is_of_own_signers(item: &Item) -> bool {
         matches!(kind_of(item), Some(ItemKind::Signer | ItemKind::ActiveSigner))
     }
 
-    /// The access that an item grants.
+    /// Reads the access that an item of a backup grants.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] if the item cannot be read or grants no access.
+    /// [`StoreError::Corrupt`] if the item cannot be read or does not grant access.
     pub fn of_image(image: Item, officers: &Officers) -> Result<Self, StoreError> {
         let access = match kind_of(&image) {
             Some(ItemKind::ApiKey) => serde_dynamo::from_item(image).ok().map(Self::ApiKey),
@@ -62,7 +62,7 @@ impl Access {
         access.ok_or(StoreError::Corrupt("API key, officer, signer or issuer"))
     }
 
-    /// The id of the key or officer, or the key id of the signer or issuer.
+    /// The id of the API key or officer, or the key id of the signer.
     pub fn id(&self) -> &str {
         match self {
             Self::ApiKey(key) => &key.id,
@@ -73,7 +73,8 @@ impl Access {
         }
     }
 
-    /// A description for an admin; `None` if the access is withdrawn or another item describes it.
+    /// A description for an admin; `None` if the access has been withdrawn, or if another item
+    /// describes it.
     pub fn in_words(&self, now: Timestamp) -> Option<String> {
         match self {
             Self::ApiKey(key) => {
@@ -91,7 +92,7 @@ impl Access {
     }
 }
 
-/// The name in the certificate of an issuer's signer, after a space; empty if it has none.
+/// A space and the name in the certificate of another issuer's signer; empty if it has no name.
 fn name_of(issuer: &IssuerRecord) -> String {
     let name = issuer.signer.trusted().and_then(|trusted| trusted.name);
     name.map_or(String::new(), |name| format!(" {name}"))

@@ -1,4 +1,4 @@
-//! Accounts and sessions.
+//! The accounts of phones, and their sessions.
 
 use bukti_domain::PhoneNumber;
 use bukti_records::{ItemKey, Keys, Partition, PhoneKey, SessionKey, Token};
@@ -9,70 +9,71 @@ use serde_bytes::ByteBuf;
 use crate::table::{Table, from_item, n, s, to_item};
 use crate::{Aws, StoreError};
 
-/// The maximum number of sessions of a phone that are read: at most ten codes a day open them, and
-/// they expire after half a day.
+/// The maximum number of sessions of a phone that are read. A phone cannot have more: each session
+/// needs one of at most ten codes a day, and expires after half a day.
 const MAX_SESSIONS: usize = 100;
 
 /// The idle time after which a session expires.
 const IDLE_TIMEOUT: SignedDuration = SignedDuration::from_mins(30);
-/// The maximum duration of a session.
+/// The maximum duration of a session, however active it is.
 const MAX_DURATION: SignedDuration = SignedDuration::from_hours(12);
-/// The minimum interval between two writes of a session's last use, so that not every request costs
-/// a write.
+/// The minimum interval between two writes of a session's last use, so that most requests write
+/// nothing.
 const TOUCH_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// The account of the person who logged in.
+/// The account of a phone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// The name given when the account was created, if any.
+    /// The name that was given at log-in, if any.
     pub name: Option<String>,
-    /// The last two digits of the phone.
+    /// The last two digits of the phone number.
     pub phone_hint: String,
-    /// The phone, E.164; empty in records of earlier versions.
+    /// The phone number in E.164; empty in records of earlier versions.
     #[serde(default)]
     pub phone: String,
 }
 
-/// The device of a log-in, which the owner of the phone is shown.
+/// The device of a session, as shown to the owner of the phone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Device {
-    /// The browser's family; `None` if unknown.
+    /// The browser family; `None` if unknown.
     pub browser: Option<String>,
     /// The operating system; `None` if unknown.
     pub system: Option<String>,
 }
 
-/// A session of a phone, as its owner sees it.
+/// A session of a phone, as shown to its owner.
 #[derive(Clone, Debug)]
 pub struct OpenSession {
-    /// The id, with which it can be ended but not used.
+    /// The session's id, with which it can be ended, but not used.
     pub id: String,
-    /// The device that opened it.
+    /// The device from which the session was opened.
     pub device: Device,
-    /// When it was opened.
+    /// When the session was opened.
     pub created_at: Timestamp,
-    /// When it was last used, with the precision of a minute.
+    /// When the session was last used, with a precision of one minute.
     pub used_at: Timestamp,
 }
 
-/// A valid session. Only [`Sessions::find`] creates one, so that it proves who is logged in.
+/// A valid session. Only [`Sessions::find`] creates this type, so a value proves that the caller is
+/// logged in.
 #[derive(Clone, Debug)]
 pub struct Login {
-    /// The session's id.
+    /// The session's id, which is not its secret token.
     pub session: String,
     phone: PhoneKey,
-    /// The account.
+    /// The account of the phone that is logged in.
     pub account: Account,
     second_factor: Option<String>,
 }
 
 impl Login {
-    /// The index key of the phone logged in with.
+    /// The index key of the phone that is logged in.
     pub fn phone(&self) -> &PhoneKey {
         &self.phone
     }
 
-    /// The [enrolment](bukti_records::Officer::enrolment) whose second factor was verified in the
+    /// The [enrolment](bukti_records::Officer::enrolment) whose second factor was verified in this
     /// session.
     pub fn second_factor(&self) -> Option<&str> {
         self.second_factor.as_deref()
@@ -88,7 +89,7 @@ struct AccountRecord {
 #[derive(Debug, Serialize, Deserialize)]
 struct SessionRecord {
     id: String,
-    /// Not named `phone`: the index of phones lists all items with that attribute.
+    /// Not named `phone`, because the index of phones lists all items that have this attribute.
     phone_key: PhoneKey,
     account: ByteBuf,
     created_at: Timestamp,
@@ -109,12 +110,12 @@ impl SessionRecord {
     }
 }
 
-/// The entry of a session in its phone's list.
+/// The entry of a session in the session list of its phone.
 #[derive(Debug, Serialize, Deserialize)]
 struct ListedRecord {
-    /// The session's id.
+    /// The public id of the session.
     id: String,
-    /// The key of the session.
+    /// The key under which the session is stored.
     session: SessionKey,
     device: ByteBuf,
     expires_at: i64,
@@ -128,13 +129,14 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// The sessions of a deployment.
+    /// Uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Opens a session for a phone after a correct code. A name creates or renames the account,
-    /// since the phone's owner has just been verified. Without a name, the account does not change.
+    /// Opens a session for a phone. Call this only after a correct code, since it creates the
+    /// account or renames it if a name is given. Without a name, an existing account does not
+    /// change.
     pub async fn open(
         &self,
         phone: &PhoneNumber,
@@ -158,7 +160,8 @@ impl Sessions {
                     account: self.seal(&key.field("account"), &account, now)?,
                     created_at: known.map_or(now, |known| known.created_at),
                 };
-                // No condition is needed: the caller of the last write verified the phone last.
+                // No condition is needed: every caller has just verified the phone, so the last
+                // write may win.
                 self.table.put(to_item(&key, &record)?).await?;
                 account
             }
@@ -202,7 +205,8 @@ impl Sessions {
             .ok_or(StoreError::Corrupt("an account or a device cannot be sealed"))
     }
 
-    /// The session with this token, if it is valid.
+    /// The valid session with this token; `None` if the token is unknown or the session has
+    /// expired. Records the use of the session.
     pub async fn find(&self, token: &str, now: Timestamp) -> Result<Option<Login>, StoreError> {
         let session = Keys::session(token);
         let Some(record) = self.record(&session).await?.filter(|record| record.is_valid(now)) else {
@@ -210,7 +214,7 @@ impl Sessions {
         };
         if record.used_at() + TOUCH_AFTER <= now {
             let values = [(":now", n(now.as_second()))];
-            // Do not recreate a session that was ended concurrently.
+            // The condition prevents recreating a session that was ended concurrently.
             self.table
                 .update_if(&ItemKey::session(&session), "SET used_at = :now", "attribute_exists(pk)", &values)
                 .await?;
@@ -227,7 +231,7 @@ impl Sessions {
         }))
     }
 
-    /// Records in the session with this token that the second factor of an enrolment was verified;
+    /// Records that the second factor of an enrolment was verified in the session with this token;
     /// `false` if the session has ended.
     pub async fn second_factor(&self, token: &str, enrolment: &str) -> Result<bool, StoreError> {
         let (session, values) = (Keys::session(token), [(":enrolment", s(enrolment))]);
@@ -243,7 +247,7 @@ impl Sessions {
         self.table.get(&ItemKey::session(session)).await?.map(|item| from_item(item, "session")).transpose()
     }
 
-    /// The valid sessions of a phone (its index key), the last used first.
+    /// The valid sessions of a phone (its index key), most recently used first.
     pub async fn of_phone_key(
         &self,
         phone: &PhoneKey,
@@ -264,18 +268,19 @@ impl Sessions {
         Ok(sessions)
     }
 
-    /// Ends a session of a phone (its index key); `false` if it has none with this id.
+    /// Ends a session of a phone (its index key); `false` if the phone has no session with this id.
     pub async fn end(&self, phone: &PhoneKey, id: &str) -> Result<bool, StoreError> {
         let key = ItemKey::listed_session(phone, id);
         let Some(item) = self.table.get(&key).await? else { return Ok(false) };
         let listed: ListedRecord = from_item(item, "session in the list")?;
-        // Delete the session first, so that it has ended even if the process dies in between.
+        // Delete the session before its list entry, so that it has ended even if the process dies
+        // between the two.
         self.table.delete(&ItemKey::session(&listed.session)).await?;
         self.table.delete(&key).await?;
         Ok(true)
     }
 
-    /// Ends the session with this token, if there is one.
+    /// Ends the session with this token. Does nothing if there is none.
     pub async fn end_by_token(&self, token: &str) -> Result<(), StoreError> {
         let session = Keys::session(token);
         let Some(record) = self.record(&session).await? else { return Ok(()) };

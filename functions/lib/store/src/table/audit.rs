@@ -1,8 +1,8 @@
-//! The audit log: who viewed or changed whose record, when and why.
+//! The audit log: who viewed or changed whose record, when, and why.
 //!
-//! An entry is written before the action that it records, so that no action lacks an entry even if
-//! the process dies. Entries are inserted with PartiQL, whose `INSERT` never overwrites an item; on
-//! AWS the roles of the functions permit no other writes of entries.
+//! Each entry is written before the action that it records, so that every action has an entry even
+//! if the process dies. Entries are inserted with PartiQL, because its `INSERT` never overwrites an
+//! item. On AWS, the roles of the functions permit no other writes to the log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,31 +19,30 @@ use serde_bytes::ByteBuf;
 use crate::table::{Item, Table, from_item, least_of, to_item};
 use crate::{Aws, StoreError};
 
-/// The number of entries that this process has written, which orders entries with the same
-/// timestamp.
+/// The number of entries that this process has written. It orders entries with equal timestamps.
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// The maximum number of entries about a person that are read.
 const MAX_ENTRIES: usize = 1_000;
 
-/// An entry of the audit log.
+/// An entry of the audit log, opened.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// When the action was taken.
+    /// When the officer took the action.
     pub at: Timestamp,
-    /// The officer's id.
+    /// The id of the officer.
     pub officer: PhoneKey,
-    /// The officer's name.
+    /// The name of the officer at that time.
     pub officer_name: String,
-    /// The action.
+    /// The action that the officer took.
     pub action: Action,
-    /// The index key of the person whose record it concerns, if any.
+    /// The index key of the person whose record was viewed or changed, if any.
     pub person: Option<PersonKey>,
-    /// The key of the case, if any.
+    /// The key of the case that the action belongs to, if any.
     pub case: Option<CaseKey>,
-    /// The index keys of names and birth dates whose doses were viewed or changed.
+    /// The index keys of the names with birth dates whose doses were viewed or changed.
     pub names: Vec<NameKey>,
-    /// The reason, in the officer's words.
+    /// The officer's reason, as entered.
     pub why: String,
 }
 
@@ -53,13 +52,13 @@ struct EntryRecord {
     at: Timestamp,
     officer: PhoneKey,
     action: Action,
-    /// This attribute puts the entry into the index of persons.
+    /// Entries with this attribute are in the index of persons.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     person: Option<PersonKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     case: Option<CaseKey>,
-    /// Two people may be recorded under one number, and each may see only the access to their own
-    /// doses.
+    /// Two people may be recorded under one identity number. Each of them may see only the access
+    /// to their own doses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     names: Vec<NameKey>,
     words: ByteBuf,
@@ -71,16 +70,16 @@ struct Words {
     why: String,
 }
 
-/// The subject of an entry.
+/// The subject of an entry, and the reason for the action.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct About<'a> {
-    /// The person's index key.
+    /// The index key of the person, if the action concerns one.
     pub person: Option<&'a PersonKey>,
-    /// The case's key.
+    /// The key of the case, if the action belongs to one.
     pub case: Option<&'a CaseKey>,
-    /// The index keys of names and birth dates whose doses are viewed or changed.
+    /// The index keys of the names with birth dates whose doses are viewed or changed.
     pub names: &'a [NameKey],
-    /// The reason, in the officer's words.
+    /// The officer's reason, as entered.
     pub why: &'a str,
 }
 
@@ -92,16 +91,16 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// The audit log of a deployment.
+    /// Uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Writes an entry. The action may be taken only after this has succeeded.
+    /// Writes an entry. Take the action only after this has succeeded.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]: the action must not be taken.
+    /// [`StoreError`] if the entry may not have been written; then the action must not be taken.
     pub async fn write(
         &self,
         officer: &Officer,
@@ -111,7 +110,7 @@ impl Audit {
     ) -> Result<(), StoreError> {
         let random = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
         let day = day_of(now);
-        // A request writes all its entries with the same time, in sequence.
+        // A request writes its entries one after the other, all with the same timestamp.
         let order = WRITTEN.fetch_add(1, Ordering::Relaxed);
         let order = format!("{:013} {order:010} {}", now.as_millisecond(), random.secret());
         let key = ItemKey::audit_entry(day, &order);
@@ -137,8 +136,8 @@ impl Audit {
         let request = self.table.client.execute_statement().statement(statement);
         match request.set_parameters(Some(values)).send().await {
             Ok(_) => Ok(()),
-            // The key is random, so the existing item is this entry: the SDK sent it again after a
-            // lost response.
+            // The sort key contains random text, so the existing item is this entry: the SDK sent
+            // it again after a lost response.
             Err(error)
                 if error.as_service_error().is_some_and(|error| error.is_duplicate_item_exception()) =>
             {
@@ -148,13 +147,13 @@ impl Audit {
         }
     }
 
-    /// The entries of a day (UTC), oldest first.
+    /// The entries of a day in UTC, oldest first.
     pub async fn of_day(&self, day: Date) -> Result<Vec<Entry>, StoreError> {
         let items = self.table.partition(&Partition::audit(day)).await?.into_iter();
         items.map(|item| self.open(from_item(item, "entry of the audit")?)).collect()
     }
 
-    /// The newest thousand entries about a person, newest first.
+    /// The latest thousand entries about a person, newest first.
     pub async fn of_person_key(&self, person: &PersonKey) -> Result<Vec<Entry>, StoreError> {
         let query = self.table.query("by_person", ("person", person.as_str()), KeyRange::AUDIT);
         let newest = |item: &Item| Some(std::cmp::Reverse(item.get("sk")?.as_s().ok()?.clone()));
@@ -181,8 +180,8 @@ impl Audit {
     }
 }
 
-/// The day (UTC) of this time. Each day has a partition, so that a period can be read without the
-/// rest.
+/// The UTC day that contains this time. Each day has its own partition, so that a period can be
+/// read without the rest of the log.
 fn day_of(at: Timestamp) -> Date {
     at.to_zoned(jiff::tz::TimeZone::UTC).date()
 }

@@ -1,4 +1,4 @@
-//! Used captchas, so that a solution is accepted at most once.
+//! Used captchas, recorded so that each solution is accepted at most once.
 
 use bukti_records::{ItemKey, Keys};
 use jiff::Timestamp;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::table::{Table, Written, to_item};
 use crate::{Aws, StoreError};
 
-/// Records which challenges were used.
+/// Records which captcha challenges have been used.
 #[derive(Clone)]
 pub struct UsedCaptchas {
     table: Table,
@@ -19,13 +19,13 @@ struct UsedRecord {
 }
 
 impl UsedCaptchas {
-    /// The used captchas of a deployment.
+    /// Uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
-    /// Marks the challenge with this signature, which expires at `expires_at`, as used. `true` for
-    /// one caller at most, even of concurrent ones.
+    /// Marks the challenge with this signature, which expires at `expires_at`, as used. Returns
+    /// `true` to at most one caller, even if several try concurrently.
     pub async fn use_once(&self, signature: &str, expires_at: Timestamp) -> Result<bool, StoreError> {
         let record = UsedRecord { expires_at: expires_at.as_second() };
         let item = to_item(&ItemKey::captcha(&Keys::captcha(signature)), &record)?;

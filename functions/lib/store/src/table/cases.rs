@@ -14,23 +14,23 @@ use super::confirmations::Confirmations;
 use crate::table::{Item, Table, from_item, least_of, to_item};
 use crate::{Aws, Doses, Rates, StoreError, Taken};
 
-/// The maximum number of cases of a phone or person that are read.
+/// The maximum number of cases that are read for a phone or a person.
 const MAX_CASES: usize = 100;
 
-/// The number of cases that one phone may open in a day.
+/// The number of cases that one phone can open per day.
 const PER_DAY: Rate = Rate { name: "cases", window: SignedDuration::from_hours(24), most: 5 };
 
-/// The number of wrong birth dates per case and day from one client network. Per network, so that a
-/// stranger who knows the case number cannot lock the look-up for others.
+/// The number of wrong birth dates per case, client network and day. Counted per network, so that a
+/// stranger who knows the case number cannot lock out everyone else.
 const WRONG_LOOK_UPS_OF_NETWORK: Rate =
     Rate { name: "wrong looks at a case from a network", window: SignedDuration::from_hours(24), most: 10 };
 
-/// The number of wrong birth dates per case and day from all networks, so that many networks
-/// together cannot guess the birth date either.
+/// The number of wrong birth dates per case and day from all networks together, so that the birth
+/// date cannot be guessed from many networks.
 const WRONG_LOOK_UPS: Rate =
     Rate { name: "wrong looks at a case", window: SignedDuration::from_hours(24), most: 60 };
 
-/// An entry in the list of cases of the phone that opened them.
+/// An entry in the case list of the phone that opened the case.
 #[derive(Debug, Serialize, Deserialize)]
 struct Listed {
     case: CaseKey,
@@ -47,10 +47,10 @@ pub struct Cases {
 }
 
 impl Cases {
-    /// The prefix of evidence in the bucket.
+    /// The key prefix of evidence in the bucket.
     pub const EVIDENCE: &str = "evidence/";
 
-    /// The cases of a deployment.
+    /// Uses the deployment's table and keys.
     #[expect(clippy::disallowed_methods, reason = "a case is decided together with its dose")]
     pub fn new(aws: &Aws) -> Self {
         Self {
@@ -62,8 +62,8 @@ impl Cases {
         }
     }
 
-    /// Opens a case for a phone (its index key). If the phone opened too many cases today, returns
-    /// the seconds until it may open another.
+    /// Opens a case for a phone (its index key). If the phone has reached its daily limit, returns
+    /// the number of seconds until it can open another case.
     pub async fn open(
         &self,
         applicant: &PhoneKey,
@@ -91,7 +91,7 @@ impl Cases {
     }
 
     /// Counts a look-up of a case from a client network as a wrong one, whether or not the case
-    /// exists; `false` if a limit is reached. Call it before comparing the birth date, so that
+    /// exists; `false` if a limit is reached. Call this before comparing the birth date, so that
     /// concurrent guesses are limited too.
     pub async fn count_look_up(
         &self,
@@ -99,8 +99,8 @@ impl Cases {
         network: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        // The limit of the network first: a network that has reached it must not count towards the
-        // other limit.
+        // Count towards the network's limit first, so that a network that has reached it does not
+        // exhaust the limit for all networks.
         for (rate, subject) in Self::look_up_limits(number, network) {
             if let Taken::Full { .. } = self.rates.take(&rate, &subject, now).await? {
                 return Ok(false);
@@ -127,18 +127,18 @@ impl Cases {
         [(WRONG_LOOK_UPS_OF_NETWORK, format!("{number} {network}")), (WRONG_LOOK_UPS, number.to_owned())]
     }
 
-    /// The case with this number.
+    /// The case with this number; `None` if the number is unknown.
     pub async fn of_number(&self, number: &CaseNumber) -> Result<Option<CaseRecord>, StoreError> {
         self.of_key(&self.keys.case(number)).await
     }
 
-    /// The case with this key.
+    /// The case with this key; `None` if the key is unknown.
     pub async fn of_key(&self, case: &CaseKey) -> Result<Option<CaseRecord>, StoreError> {
         self.table.get(&ItemKey::case(case)).await?.map(|item| from_item(item, "case")).transpose()
     }
 
-    /// The cases that a phone (its index key) opened, newest first; at most a hundred, and whether
-    /// cases were left out.
+    /// The cases that a phone (its index key) opened, newest first, and whether there are more. At
+    /// most one hundred are read.
     pub async fn of_applicant(&self, applicant: &PhoneKey) -> Result<(Vec<CaseRecord>, bool), StoreError> {
         let mut cases = Vec::new();
         let listed = self.table.partition_first(&Partition::cases(applicant), MAX_CASES).await?;
@@ -150,8 +150,8 @@ impl Cases {
         Ok((cases, listed.more))
     }
 
-    /// The cases about a person (their index key), newest first; at most the newest hundred, and
-    /// whether cases were left out.
+    /// The cases about a person (their index key), newest first, and whether there are more than
+    /// the hundred that are returned.
     pub async fn of_person_key(&self, person: &PersonKey) -> Result<(Vec<CaseRecord>, bool), StoreError> {
         let query = self.table.query("by_person", ("person", person.as_str()), KeyRange::CASES);
         let newest = |item: &Item| {
@@ -163,15 +163,15 @@ impl Cases {
         Ok((cases.collect::<Result<_, _>>()?, found.more))
     }
 
-    /// The first `most` cases that wait for an officer, oldest first, after the queue position
-    /// `after`.
+    /// The first `most` cases that wait for an officer, oldest first, starting after the queue
+    /// position `after`.
     pub async fn queue(&self, after: Option<&str>, most: usize) -> Result<Vec<Queued>, StoreError> {
         let items = self.table.partition_after(&Partition::queue(), after.unwrap_or(" "), most).await?;
         items.into_iter().map(|item| from_item(item, "case of the queue")).collect()
     }
 
-    /// Records a piece of evidence whose upload is about to start. `None` if the case has the
-    /// maximum number of pieces, is decided, or has changed meanwhile.
+    /// Records a file of evidence before its upload. `None` if the case has the maximum number of
+    /// files, has been decided, or was changed concurrently.
     pub async fn expect_evidence(
         &self,
         case: &CaseRecord,
@@ -190,12 +190,12 @@ impl Cases {
         Ok(self.write(case, &next, Vec::new()).await?.then_some(evidence))
     }
 
-    /// Adds the applicant's answer to an officer's question, and opens the case again.
+    /// Adds the applicant's answer to an officer's question, and reopens the case.
     pub async fn answer(&self, case: &CaseRecord, text: &str, now: Timestamp) -> Result<Step, StoreError> {
         self.step(case, case.answered(text, &self.keys, now)?, Vec::new()).await
     }
 
-    /// Asks the applicant a question.
+    /// Asks the applicant a question, which requests an SMS.
     pub async fn ask_back(
         &self,
         case: &CaseRecord,
@@ -206,7 +206,7 @@ impl Cases {
         self.step(case, case.asked_back(officer, text, &self.keys, now)?, Vec::new()).await
     }
 
-    /// Refuses a case.
+    /// Refuses a case. The applicant reads the reason.
     pub async fn refuse(
         &self,
         case: &CaseRecord,
@@ -242,9 +242,9 @@ impl Cases {
         self.step(case, Ok(next), Vec::new()).await
     }
 
-    /// Grants a case and applies the change to the dose, in one transaction. The dose's links
-    /// become invalid; readers of the table's stream make the certificate and send the SMS.
-    /// [`Step::Overtaken`] if the dose has changed meanwhile.
+    /// Grants a case and applies its change to the dose in one transaction. The dose's links become
+    /// invalid. The functions that read the table's stream issue the certificate and send the SMS.
+    /// Returns [`Step::Overtaken`] if the dose was changed concurrently.
     pub async fn grant(
         &self,
         case: &CaseRecord,
@@ -267,11 +267,12 @@ impl Cases {
         self.step(case, Ok(next), vec![writing]).await
     }
 
-    /// Approves another officer's proposal for data that were corrected by law: rows of the person
-    /// with these data are no longer held. Case and confirmation are written in one transaction;
-    /// `issue`, which reads the table's stream, then issues the held doses.
+    /// Approves another officer's proposal to confirm identity data that contradict the NIK but are
+    /// correct by law. The person's rows with these data are then no longer held. The case and the
+    /// confirmation are written in one transaction; afterwards `issue`, which reads the table's
+    /// stream, issues certificates for the held doses.
     ///
-    /// [`Step::Overtaken`] if there is no proposal of another officer.
+    /// Returns [`Step::Overtaken`] if there is no proposal by another officer.
     pub async fn confirm(
         &self,
         case: &CaseRecord,
@@ -296,8 +297,8 @@ impl Cases {
         self.step(case, Ok(next), vec![self.confirmations.writing(&record, &case.pk)?]).await
     }
 
-    /// The dose after the correction, or the [`Step`] that rejects it: the dose would be worse than
-    /// before, or would be one that an admin has withdrawn.
+    /// The dose after the correction, or the [`Step`] that rejects the correction because the dose
+    /// would become worse, or would be a dose that an admin has withdrawn.
     async fn rewrite(
         &self,
         case: &CaseRecord,
@@ -320,7 +321,7 @@ impl Cases {
         Ok(Ok(rewrite))
     }
 
-    /// Writes the next revision, unless the step is rejected.
+    /// Writes the next revision of a case, unless `next` rejects the step.
     async fn step(
         &self,
         case: &CaseRecord,
@@ -335,8 +336,8 @@ impl Cases {
         Ok(if done { Step::Done(Box::new(next)) } else { Step::Overtaken })
     }
 
-    /// Writes the next revision with `more` in one transaction, which also removes a decided case
-    /// from the queue; `false` if a condition does not hold.
+    /// Writes the next revision of a case together with `more` in one transaction, which also
+    /// removes a decided case from the queue; `false` if a condition does not hold.
     async fn write(
         &self,
         case: &CaseRecord,

@@ -15,29 +15,30 @@ fn key_of(certificate_id: &str) -> ItemKey {
     ItemKey::certificate(&CertificateKey::of_id(certificate_id))
 }
 
-/// The outcome of a reinstatement.
+/// The outcome of reinstating a dose.
 #[derive(Clone, Copy, Debug)]
 pub enum ReinstateOutcome {
-    /// The dose is reinstated.
+    /// The dose is now reinstated.
     Now,
-    /// The dose is not withdrawn.
+    /// The dose was not withdrawn.
     NotWithdrawn,
-    /// There is no such certificate.
+    /// There is no certificate with this id.
     Unknown,
 }
 
-/// The outcome of a revocation.
+/// The outcome of revoking a certificate.
 #[derive(Debug)]
 pub enum RevokeOutcome {
     /// The certificate is now revoked.
     Now,
-    /// It was already revoked or superseded; its record.
+    /// The certificate was already revoked or superseded; contains its record.
     Before(Box<CertificateRecord>),
-    /// It was already revoked; the dose is now withdrawn.
+    /// The certificate was already revoked; its dose is now withdrawn.
     Withdrawn,
-    /// There is no such certificate.
+    /// There is no certificate with this id.
     Unknown,
-    /// An earlier version issued it and stored no signature hash, which the revocation list needs.
+    /// The certificate cannot be put on the revocation list, because the earlier version that
+    /// issued it stored no signature hash.
     CannotBeListed,
 }
 
@@ -48,25 +49,25 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// The certificates of a deployment.
+    /// Uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
-    /// The certificates of a table, for the command line, which does not have the secrets.
+    /// Uses the table with this name. For the command line, which does not have the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// The certificate with this id.
+    /// The certificate with this id, whatever its state; `None` if it was never issued.
     pub async fn of_id(&self, certificate_id: &str) -> Result<Option<CertificateRecord>, StoreError> {
         let item = self.table.get(&key_of(certificate_id)).await?;
         item.map(|item| from_item(item, "certificate")).transpose()
     }
 
-    /// Stores a certificate, unless one with its id exists. `false` if another one exists, which
-    /// stays valid. `true` if the existing one is this record itself, written by an earlier attempt
-    /// of the SDK whose response was lost.
+    /// Stores a certificate unless one with its id exists. `false` if a different one exists, which
+    /// stays valid. `true` if the existing one is this record, written by an earlier attempt of the
+    /// SDK whose response was lost.
     pub async fn issue(&self, record: &CertificateRecord) -> Result<bool, StoreError> {
         let item = to_item(&ItemKey::certificate(&record.pk), record)?;
         match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
@@ -81,8 +82,8 @@ impl Certificates {
         }
     }
 
-    /// Revokes a certificate: marks it and writes the entry of the revocation list, in one
-    /// transaction. Of concurrent revocations one succeeds.
+    /// Revokes a certificate: marks it as revoked and writes the entry of the revocation list in
+    /// one transaction. Of several concurrent revocations, one succeeds.
     pub async fn revoke(
         &self,
         certificate_id: &str,
@@ -107,13 +108,13 @@ impl Certificates {
             if self.table.transact(writes.into_iter().chain(withdrawing).collect()).await? {
                 return Ok(outcome);
             }
-            // The certificate was revoked concurrently, or its dose has changed.
+            // The certificate was revoked concurrently, or its dose was changed: try again.
         }
         Err(StoreError::Unavailable("too many writers of one certificate".to_owned()))
     }
 
     /// Reinstates the dose that was withdrawn with a certificate. If the dose is complete, `issue`
-    /// issues a new certificate. The old one stays revoked, since verifiers may have cached the
+    /// issues a new certificate. The old one stays revoked, because verifiers may have cached the
     /// revocation.
     pub async fn reinstate(&self, certificate_id: &str) -> Result<ReinstateOutcome, StoreError> {
         for _ in 0..MAX_RACES {
@@ -152,7 +153,7 @@ impl Certificates {
         Ok([marking, self.table.putting(listed, "attribute_not_exists(pk)", &[])?])
     }
 
-    /// The writes that withdraw the dose of a certificate; none if the dose does not change.
+    /// The writes that withdraw the dose of a certificate; empty if the dose does not change.
     async fn withdrawing(
         &self,
         certificate: &CertificateRecord,
@@ -171,7 +172,7 @@ impl Certificates {
         }
     }
 
-    /// The writes that withdraw or reinstate a dose, with those for the claims that it keeps.
+    /// The writes that withdraw or reinstate a dose, and update the claims that it keeps.
     async fn writing(
         &self,
         dose: &DoseRecord,

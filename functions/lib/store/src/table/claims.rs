@@ -1,4 +1,5 @@
-//! Acquires, confirms and releases [claims](ClaimRecord), which decide which event owns a dose.
+//! Acquires, confirms and releases [claims](ClaimRecord), which determine the event that owns a
+//! dose.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,8 +11,8 @@ use super::doses;
 use crate::table::{MAX_RACES, Table, Written, from_item, key, to_item};
 use crate::{Aws, StoreError};
 
-/// The writes for a claim of an event that is withdrawn or reinstated: the event takes the claim if
-/// it does not exist; if another event owns it, that one is withdrawn or reinstated as well.
+/// The writes to a claim when an event is withdrawn or reinstated. If the claim does not exist, the
+/// event takes it. If another event owns the claim, that event is withdrawn or reinstated as well.
 pub(crate) async fn withdrawing(
     table: &Table,
     claim: &DoseKey,
@@ -32,7 +33,7 @@ pub(crate) async fn withdrawing(
     Ok(writes)
 }
 
-/// Whether a withdrawn event keeps this claim, so that no other event gets a certificate of the
+/// Whether a withdrawn event keeps this claim, so that no other event gets a certificate for the
 /// dose.
 pub(crate) async fn is_withdrawn(table: &Table, claim: &DoseKey) -> Result<bool, StoreError> {
     let Some(known) = of_key(table, claim).await? else { return Ok(false) };
@@ -49,7 +50,7 @@ async fn of_key(table: &Table, claim: &DoseKey) -> Result<Option<ClaimRecord>, S
     table.get(&ItemKey::claim(claim)).await?.map(|item| from_item(item, "claim")).transpose()
 }
 
-/// Acquires and releases claims.
+/// Acquires, confirms and releases claims.
 #[derive(Clone)]
 pub struct Claims {
     table: Table,
@@ -57,17 +58,17 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// The claims of a deployment.
+    /// Uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Acquires the claim of a complete dose; returns the current record, which is the owner's or a
-    /// duplicate's.
+    /// Acquires the claim of a complete dose. Returns the current record of the event, which may
+    /// have become a duplicate.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; `issue` acquires the claim later.
+    /// [`StoreError`] if the claim may not have been acquired; `issue` acquires it later.
     pub async fn acquire(&self, dose: DoseRecord) -> Result<DoseRecord, StoreError> {
         let mut dose = dose;
         for _ in 0..MAX_RACES {
@@ -101,9 +102,9 @@ impl Claims {
         Err(StoreError::Unavailable("too many writers of one claim".to_owned()))
     }
 
-    /// Ensures that the claim of a dose is decided before a certificate is issued: acquires it
-    /// unless the event already owns it. Returns the current record. Costs one read if the event
-    /// owns it.
+    /// Ensures that the claim of a dose is decided before a certificate is issued: acquires the
+    /// claim unless the event already owns it. Returns the current record. Costs one read if the
+    /// event owns the claim.
     pub async fn confirm(&self, dose: DoseRecord) -> Result<DoseRecord, StoreError> {
         let Some(claim) = dose.claim.as_ref().filter(|claim| dose.holds(claim)) else { return Ok(dose) };
         match of_key(&self.table, claim).await? {
@@ -112,14 +113,15 @@ impl Claims {
         }
     }
 
-    /// Releases the claim of an event that no longer holds it or waits for it: the oldest duplicate
-    /// becomes the owner. Idempotent; does nothing if the event holds the claim.
+    /// Releases the claim of an event that no longer holds it or waits for it. If the event owned
+    /// the claim, the oldest duplicate becomes the owner. Idempotent; does nothing if the event
+    /// still holds the claim.
     pub async fn release(&self, claim: &DoseKey, event: &EventKey) -> Result<(), StoreError> {
         self.release_for(claim, event, None).await
     }
 
-    /// [`Claims::release`] for the event `asking`, which reports the same dose and does not wait
-    /// yet.
+    /// Like [`Claims::release`], on behalf of the event `asking`, which reports the same dose and
+    /// does not wait yet.
     async fn release_for(
         &self,
         claim: &DoseKey,
@@ -145,7 +147,7 @@ impl Claims {
         Err(StoreError::Unavailable("too many writers of one claim".to_owned()))
     }
 
-    /// Hands over the claim of its owner, this event; `false` if a record was changed concurrently.
+    /// Hands over the claim that this event owns; `false` if a record was changed concurrently.
     async fn hand_over(
         &self,
         known: &ClaimRecord,
@@ -184,7 +186,7 @@ impl Claims {
         items.into_iter().map(owner).collect()
     }
 
-    /// The oldest duplicate that still waits and is not withdrawn, and the other waiting events.
+    /// The oldest duplicate that still waits and is not withdrawn, with the other waiting events.
     async fn successor(
         &self,
         claim: &ClaimRecord,
@@ -206,7 +208,7 @@ impl Claims {
         Ok(None)
     }
 
-    /// Makes an event a duplicate; `false` if claim or dose were changed concurrently.
+    /// Makes an event a duplicate; `false` if the claim or the dose was changed concurrently.
     async fn demote(
         &self,
         claim: &ClaimRecord,

@@ -1,17 +1,17 @@
-//! Confirmations by two officers that a person's identity data, which contradict the NIK, are
-//! correct.
+//! Confirmations by two officers that a person's identity data are correct although they contradict
+//! the NIK.
 //!
-//! Granting a case of data corrected by law writes the confirmation and the case in one
-//! transaction. Its size does not depend on the number of held doses, which are updated afterwards,
-//! each by an idempotent conditional write:
+//! When a case about data that are correct by law is granted, the confirmation and the case are
+//! written in one transaction. The size of this transaction does not depend on the number of held
+//! doses. Each held dose is updated afterwards by an idempotent conditional write:
 //!
 //! - `issue` receives the confirmation from the table's stream and applies it to all held doses of
-//!   the person. The stream retries until that has succeeded.
-//! - Intake reads the confirmations before it stores a held row. If a confirmation is written
-//!   between this read and the write of the dose, `issue` finds it, since it reads the
+//!   the person. The stream retries until this succeeds.
+//! - The intake reads the confirmations before it stores a held row. If a confirmation is written
+//!   between this read and the write of the dose, `issue` applies it, because it reads the
 //!   confirmations for each held dose that the stream delivers.
 //!
-//! The case and the audit log record who proposed and who approved it.
+//! The case and the audit log record who proposed the confirmation and who approved it.
 
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use bukti_records::{CaseKey, ConfirmationRecord, ItemKey, Partition, PersonKey};
@@ -40,7 +40,7 @@ impl Confirmations {
         Ok(covered)
     }
 
-    /// Part of a transaction: writes the confirmation by a granted case.
+    /// Part of a transaction: writes the confirmation that a granted case makes.
     pub(crate) fn writing(
         &self,
         record: &ConfirmationRecord,

@@ -1,4 +1,4 @@
-//! Doses: adds rows to the history of their events, applies corrections, and reads doses.
+//! Doses: adds rows to the histories of their events, applies corrections, and reads doses.
 
 mod lookup;
 
@@ -14,12 +14,12 @@ use crate::table::confirmations::Confirmations;
 use crate::table::{MAX_RACES, Table, Written, from_item, n, s, to_item};
 use crate::{Aws, Claims, StoreError};
 
-/// The dose with this event key.
+/// The dose of the event with this key.
 pub(crate) async fn of_event(table: &Table, event: &EventKey) -> Result<Option<DoseRecord>, StoreError> {
     table.get(&ItemKey::dose(event)).await?.map(|item| from_item(item, "dose")).transpose()
 }
 
-/// Part of a transaction: writes the next revision of a dose, if it was not changed meanwhile.
+/// Part of a transaction: writes the next revision of a dose, unless it was changed concurrently.
 pub(crate) fn replacing(
     table: &Table,
     record: &DoseRecord,
@@ -38,7 +38,7 @@ pub struct Doses {
 }
 
 impl Doses {
-    /// The doses of a deployment.
+    /// Uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self {
             table: aws.table(),
@@ -48,21 +48,22 @@ impl Doses {
         }
     }
 
-    /// Adds a row to its event and returns the event's record. After this returns, the history
-    /// contains the row, without duplicates, whichever concurrent writes there were; except if
-    /// [another sender](DoseRecord::belongs_to_other_sender) first reported the event.
+    /// Adds a row to its event, and returns the event's record. After this returns, the history
+    /// contains the row and no duplicate of it, whatever other writes happened concurrently. The
+    /// only exception: nothing is added if [another sender](DoseRecord::belongs_to_other_sender)
+    /// first reported the event.
     ///
-    /// The first row of an event costs one write, and a complete one another for its
-    /// [claim](crate::Claims). `known` is the event's record as far as the caller knows it. If it
-    /// has changed, the conditional write fails and returns the current record, to which the row is
-    /// then added.
+    /// The first row of an event costs one write, and a complete row one more for its
+    /// [claim](crate::Claims). `known` is the event's record as the caller knows it. If the record
+    /// has changed, the conditional write fails and returns the current record, and the row is then
+    /// added to that.
     ///
-    /// A held row costs a read of the person's confirmations. A confirmation that is granted after
-    /// this read is applied by `issue`, which reads the table's stream.
+    /// A held row also costs a read of the person's confirmations. If a confirmation is granted
+    /// after this read, `issue`, which reads the table's stream, applies it.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; the row may or may not be stored. Retrying is safe.
+    /// [`StoreError`] if the row may not have been stored. Retrying is safe.
     pub async fn keep(
         &self,
         known: Option<&DoseRecord>,
@@ -76,7 +77,7 @@ impl Doses {
         self.add_row(known.cloned(), confirmed.as_ref().unwrap_or(incoming)).await
     }
 
-    /// Adds a row to which the person's confirmations were applied.
+    /// Adds a row after the person's confirmations were applied to it.
     async fn add_row(
         &self,
         mut known: Option<DoseRecord>,
@@ -85,7 +86,7 @@ impl Doses {
         for _ in 0..MAX_RACES {
             let Some(next) = DoseRecord::after(known.as_ref(), incoming, &self.keys)? else {
                 let known = known.ok_or(StoreError::Corrupt("dose"))?;
-                // A retry of the same line of the same job: the process may have died before the
+                // The row may be a retry of a line whose first attempt died before it acquired the
                 // claim.
                 return if known.has_row_of(incoming) { self.claims.confirm(known).await } else { Ok(known) };
             };
@@ -106,11 +107,12 @@ impl Doses {
         Err(StoreError::Unavailable("too many writers of one event".to_owned()))
     }
 
-    /// Completes a held dose if the person's data are confirmed, so that it gets a certificate.
+    /// Completes a held dose if the person's identity data are confirmed, so that it gets a
+    /// certificate.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; retrying is safe.
+    /// [`StoreError`] if the dose may not have been completed. Retrying is safe.
     pub async fn confirm_held(&self, record: DoseRecord) -> Result<(), StoreError> {
         match &record.person {
             Some(person) if record.verdict == Verdict::Held => {
@@ -121,12 +123,12 @@ impl Doses {
         }
     }
 
-    /// Completes all held doses of a person whose data are confirmed. Each dose is a write of its
-    /// own; a retry after an error continues with the rest.
+    /// Completes all held doses of a person whose identity data are confirmed. Each dose is written
+    /// separately, and a retry after an error continues with the remaining doses.
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; some doses may have been completed.
+    /// [`StoreError`] if some doses may not have been completed. Retrying is safe.
     pub async fn confirm_all_held(&self, person: &PersonKey) -> Result<(), StoreError> {
         let covered = self.confirmations.covered(person).await?;
         let mut doses = pin!(self.each_of_person(person));
@@ -136,8 +138,8 @@ impl Doses {
         Ok(())
     }
 
-    /// A held first dose of a person, with this phone (its index key), for which a certificate is
-    /// issued once these data are confirmed.
+    /// The key of a held first dose of a person, registered with this phone (its index key), for
+    /// which a certificate is issued once these data are confirmed.
     pub(crate) async fn first_dose_to_issue(
         &self,
         person: &PersonKey,
@@ -153,7 +155,7 @@ impl Doses {
         Ok(None)
     }
 
-    /// Applies confirmations to a dose, despite concurrent writes.
+    /// Applies confirmations to a dose; retries if it is changed concurrently.
     async fn confirm(&self, record: DoseRecord, covered: &[String]) -> Result<(), StoreError> {
         let mut record = record;
         if covered.is_empty() {
@@ -163,7 +165,7 @@ impl Doses {
             let Some(next) = record.confirmed(covered, &self.keys)? else { return Ok(()) };
             let item = to_item(&ItemKey::dose(&next.pk), &next)?;
             record = match self.table.put_at(record.revision, item).await? {
-                // `issue` acquires the claim before it issues a certificate.
+                // `issue` acquires the claim before it issues the certificate.
                 Written::Done => return Ok(()),
                 Written::Refused(Some(item)) => from_item(item, "dose")?,
                 Written::Refused(None) => match self.of_event(&next.pk).await? {
@@ -191,8 +193,8 @@ impl Doses {
         Ok(DoseRecord::rewritten(record, row, origin, now, &covered, &self.keys)?)
     }
 
-    /// Part of a transaction: writes a corrected dose, if it was not changed meanwhile. Returns the
-    /// event's key too.
+    /// Part of a transaction: writes a corrected dose, unless it was changed concurrently. Also
+    /// returns the event's key.
     pub(crate) fn writing(
         &self,
         record: Option<&DoseRecord>,
@@ -207,21 +209,21 @@ impl Doses {
         Ok((next.pk.clone(), writing))
     }
 
-    /// Requests that `notify` resends the link to a dose's certificate; earlier links become
-    /// invalid. The caller has charged the SMS to the phone's quota. `false` if the dose was
+    /// Requests that `notify` resend the link to a dose's certificate. Earlier links become
+    /// invalid. Call this after charging the SMS to the phone's quota. `false` if the dose was
     /// changed concurrently.
     pub async fn resend(&self, record: &DoseRecord) -> Result<bool, StoreError> {
         self.replace(record, &record.resent()).await
     }
 
-    /// Writes the next revision of a dose; `false` if it was changed concurrently.
+    /// Writes the next revision of a dose; `false` if the dose was changed concurrently.
     async fn replace(&self, record: &DoseRecord, next: &DoseRecord) -> Result<bool, StoreError> {
         let written = self.table.put_at(record.revision, to_item(&ItemKey::dose(&next.pk), next)?).await?;
         Ok(matches!(written, Written::Done))
     }
 
-    /// Requests the SMS of a dose again; it is sent unless it was sent before. `false` if the dose
-    /// was changed concurrently.
+    /// Requests the SMS of a dose again. It is sent only if it has not been sent yet. `false` if
+    /// the dose was changed concurrently.
     pub async fn request_sms_again(&self, record: &DoseRecord) -> Result<bool, StoreError> {
         match record.with_sms_requested_again() {
             Some(next) => self.replace(record, &next).await,
@@ -229,8 +231,8 @@ impl Doses {
         }
     }
 
-    /// Triggers that `issue` processes a dose again, by a change that creates a stream record.
-    /// `false` if the dose was changed concurrently, which creates one too.
+    /// Makes `issue` process a dose again, by a change that creates a stream record. `false` if the
+    /// dose was changed concurrently, which creates a stream record too.
     pub async fn redrive(&self, record: &DoseRecord, now: Timestamp) -> Result<bool, StoreError> {
         let values = [(":now", s(now.to_string())), (":revision", n(record.revision))];
         let update = "SET again_at = :now";
@@ -241,14 +243,14 @@ impl Doses {
             .is_some())
     }
 
-    /// Moves a complete dose to a new certificate version, since its certificate shows outdated
-    /// data about other doses (no SMS is sent then), or since the dose was reinstated. `false` if
-    /// the dose was changed concurrently.
+    /// Moves a complete dose to a new certificate version, because its certificate shows an
+    /// outdated number of doses (then no SMS is sent), or because the dose was reinstated. `false`
+    /// if the dose was changed concurrently.
     pub async fn reissue(&self, record: &DoseRecord) -> Result<bool, StoreError> {
         self.replace(record, &record.reissued(&self.keys)?).await
     }
 
-    /// The dose with this event key.
+    /// The dose of the event with this key; `None` if no row of the event is stored.
     pub async fn of_event(&self, event: &EventKey) -> Result<Option<DoseRecord>, StoreError> {
         of_event(&self.table, event).await
     }

@@ -1,9 +1,9 @@
-//! Requests for quick downloads, and locks of the quick download for a person.
+//! Requests for quick downloads, and locks that disable the quick download of a person.
 //!
-//! The response does not depend on whether the facts are correct: a request is one write, the same
-//! for every number. The reader of the table's stream compares the facts, and sends the link to the
-//! phone on record. It counts only requests whose facts match, so that a stranger who knows only a
-//! number cannot exhaust its owner's quota.
+//! The response does not depend on whether the facts are correct: every request is one write, for
+//! any identity number. `notify`, which reads the table's stream, compares the facts and sends the
+//! link to the phone on record. Only requests with matching facts count towards the rate limit, so
+//! that a stranger who knows just the identity number cannot exhaust its holder's quota.
 
 use bukti_domain::Identity;
 use bukti_records::{
@@ -18,7 +18,7 @@ fn lock_of(person: &PersonKey) -> ItemKey {
     ItemKey::lock(&DownloadKey::of(person))
 }
 
-/// Stores requests and locks.
+/// Stores requests for quick downloads, and the locks.
 #[derive(Clone)]
 pub struct Downloads {
     table: Table,
@@ -29,13 +29,13 @@ impl Downloads {
     /// The minimum interval between two links for one person, in seconds.
     pub const RESEND_AFTER: u32 = DownloadRecord::RESEND_AFTER;
 
-    /// The quick downloads of a deployment.
+    /// Uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
 
-    /// Stores a request. Its effects do not depend on whether the number has records. The table's
-    /// stream contains each request, even one that a later request replaced.
+    /// Stores a request. Its effects do not depend on whether the identity number has records. The
+    /// table's stream delivers every request, even if a later request has replaced it in the table.
     pub async fn ask(
         &self,
         identity: &Identity,
@@ -47,7 +47,8 @@ impl Downloads {
     }
 
     /// Applies the rate limit to a request whose facts match: one link in five minutes and three a
-    /// day per person, by the time of sending. Idempotent: an admitted request is admitted again.
+    /// day per person, by the time of the request. Idempotent: a request that was admitted is
+    /// admitted again.
     pub async fn admit(&self, request: &DownloadRecord) -> Result<bool, StoreError> {
         let last = self.table.get(&ItemKey::admitted(&request.pk)).await?;
         let last: Option<AdmittedRecord> =
@@ -57,7 +58,7 @@ impl Downloads {
             Admission::Refused => return Ok(false),
             Admission::New(record) => to_item(&ItemKey::admitted(&request.pk), &record)?,
         };
-        // The conditional write admits one of several concurrent requests.
+        // The condition admits only one of several concurrent requests.
         let written = match last {
             None => self.table.put_if(admitted, "attribute_not_exists(pk)", &[]).await?,
             Some(last) => {
@@ -68,7 +69,7 @@ impl Downloads {
         Ok(matches!(written, Written::Done))
     }
 
-    /// Removes the facts of a request, unless a later request has replaced it.
+    /// Deletes the facts of a request, unless a later request has replaced it.
     pub async fn forget(&self, request: &DownloadRecord) -> Result<(), StoreError> {
         let values = [(":sent_at", n(request.sent_at))];
         self.table
@@ -82,8 +83,8 @@ impl Downloads {
         Ok(())
     }
 
-    /// Locks the quick download of the person with this index key: requests are accepted as before,
-    /// but no SMS is sent. Only an officer who has spoken with the person unlocks it.
+    /// Locks the quick download of the person with this index key: requests are accepted as usual,
+    /// but no SMS is sent. Only an officer who has spoken with the person may unlock it.
     pub async fn lock(&self, person: &PersonKey, now: Timestamp) -> Result<(), StoreError> {
         let values = [(":now", s(now.to_string()))];
         let (update, condition) = ("SET locked_at = :now", "attribute_not_exists(pk)");

@@ -1,7 +1,8 @@
-//! Import jobs: progress and results of a feed in the bucket or a request over HTTP.
+//! Import jobs: the progress and results of importing a feed from the bucket or a request over
+//! HTTP.
 //!
-//! The transaction that marks a part as stored or reported also updates the job's counters, so that
-//! a duplicate event does not count a part twice.
+//! The transaction that marks a part as stored or reported also updates the counters of the job, so
+//! that a part is not counted twice if its event is delivered twice.
 
 use std::collections::BTreeMap;
 
@@ -12,29 +13,29 @@ use bukti_records::{FeedProblem, ItemKey, JobRecord, PartRecord, Partition};
 use crate::table::{Table, Written, from_item, n, s, to_item};
 use crate::{Aws, StoreError};
 
-/// Stores and reads jobs.
+/// Stores and reads import jobs.
 #[derive(Clone)]
 pub struct Jobs {
     table: Table,
 }
 
 impl Jobs {
-    /// The jobs of a deployment.
+    /// Uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
-    /// The jobs of a table, for the command line, which does not have the secrets.
+    /// Uses the table with this name. For the command line, which does not have the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// The job with this id.
+    /// The job with this id; `None` if the id is unknown.
     pub async fn get(&self, job: &str) -> Result<Option<JobRecord>, StoreError> {
         self.table.get(&ItemKey::job(job)).await?.map(|item| from_item(item, "job")).transpose()
     }
 
-    /// Creates a job, unless it exists; returns the stored one.
+    /// Creates a job unless it exists. Returns the stored record.
     pub async fn begin(&self, job: &str, record: JobRecord) -> Result<JobRecord, StoreError> {
         let item = to_item(&ItemKey::job(job), &record)?;
         match self.table.put_if(item, "attribute_not_exists(pk)", &[]).await? {
@@ -56,8 +57,8 @@ impl Jobs {
         self.update(job, update, &values).await
     }
 
-    /// Records that the file has been read to its end, the number of its parts, and a defect of the
-    /// file.
+    /// Records that the file has been read to its end, with the number of its parts and the defect
+    /// of the file, if any.
     pub async fn cut_ended(
         &self,
         job: &str,
@@ -104,7 +105,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Records that the results of a part are final. Idempotent.
+    /// Records that the row results of a part are final. Idempotent.
     pub async fn part_reported(&self, job: &str, part: u32, record: &PartRecord) -> Result<(), StoreError> {
         let item = to_item(&ItemKey::part(job, part), record)?;
         let items = vec![
@@ -120,7 +121,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// The stored parts of a job, by number.
+    /// The stored parts of a job, by part number.
     pub async fn parts(&self, job: &str) -> Result<BTreeMap<u32, PartRecord>, StoreError> {
         let mut parts = BTreeMap::new();
         for item in self.table.partition(&Partition::parts(job)).await? {
@@ -130,7 +131,8 @@ impl Jobs {
         Ok(parts)
     }
 
-    /// Records the end of a job. Unconditional, since concurrent callers write the same record.
+    /// Records the end of a job. Needs no condition, because concurrent callers write identical
+    /// records.
     pub async fn end(&self, job: &str, record: &JobRecord) -> Result<(), StoreError> {
         self.table.put(to_item(&ItemKey::job(job), record)?).await
     }

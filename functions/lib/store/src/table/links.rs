@@ -1,4 +1,4 @@
-//! Links in SMS: a token that, together with the birth date, opens one certificate.
+//! Links in SMS. The token in a link, together with the birth date, opens one certificate.
 
 use bukti_records::{DoseRecord, ItemKey, Keys, LinkAttempt, LinkKey, LinkRecord, PersonKey, Token};
 use jiff::Timestamp;
@@ -6,20 +6,20 @@ use jiff::Timestamp;
 use crate::table::{Table, from_item, n, s, to_item, to_value};
 use crate::{Aws, StoreError};
 
-/// Creates, opens and locks links.
+/// Creates, opens, locks and refuses links.
 #[derive(Clone)]
 pub struct Links {
     table: Table,
 }
 
 impl Links {
-    /// The links of a deployment.
+    /// Uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
     /// Stores a link for the dose's current phone, unless it exists. `download_of` is the index key
-    /// of the person whose quick download requested it.
+    /// of the person whose quick download was requested; `None` for other links.
     pub async fn make(
         &self,
         token: &Token,
@@ -34,8 +34,9 @@ impl Links {
         Ok(())
     }
 
-    /// Counts an attempt. The birth date may be compared only after [`LinkAttempt::Counted`], so that
-    /// concurrent attempts cannot exceed five wrong birth dates.
+    /// Counts an attempt to open a link. Compare the birth date only after
+    /// [`LinkAttempt::Counted`], so that concurrent attempts cannot try more than five wrong birth
+    /// dates.
     pub async fn count_try(&self, token: &str, now: Timestamp) -> Result<LinkAttempt, StoreError> {
         let key = Keys::link(token);
         let counted = self.table.count_down(&ItemKey::link(&key), "expires_at", now).await?;
@@ -45,8 +46,8 @@ impl Links {
         Ok(LinkRecord::uncounted(self.of_key(&key).await?, now))
     }
 
-    /// Locks a link after its last attempt failed, and requests the SMS to the phone that received
-    /// it. Idempotent.
+    /// Locks a link after its last attempt failed, and requests the SMS that notifies the phone
+    /// that received the link. Idempotent.
     pub async fn lock(&self, link: &LinkRecord, now: Timestamp) -> Result<(), StoreError> {
         let condition =
             "tries_left = :zero AND attribute_not_exists(locked_at) AND attribute_not_exists(refused_at)";
@@ -57,8 +58,8 @@ impl Links {
         Ok(())
     }
 
-    /// Restores the attempts after a correct birth date, so that only wrong ones in a row lock the
-    /// link. `false` if the link was refused after the attempt was counted.
+    /// Restores the attempts after a correct birth date, so that only consecutive wrong ones lock
+    /// the link. `false` if the link was refused after the attempt was counted.
     pub async fn opened(&self, link: &LinkRecord, now: Timestamp) -> Result<bool, StoreError> {
         let condition = "attribute_exists(pk) AND attribute_not_exists(refused_at)";
         let update = "SET tries_left = :all, opened_at = if_not_exists(opened_at, :now)";
@@ -66,13 +67,14 @@ impl Links {
         Ok(self.table.update_if(&ItemKey::link(&link.pk), update, condition, &values).await?.is_some())
     }
 
-    /// The link with this key, see [`Notifications::of_dose`](crate::Notifications::of_dose).
+    /// The link with this key, which [`Notifications::of_dose`](crate::Notifications::of_dose)
+    /// returns.
     pub async fn of_key(&self, link: &LinkKey) -> Result<Option<LinkRecord>, StoreError> {
         self.table.get(&ItemKey::link(link)).await?.map(|item| from_item(item, "link")).transpose()
     }
 
-    /// Invalidates a link whose receiver answered "this was not me", even if it is locked.
-    /// Idempotent. `None` if the link is unknown or expired.
+    /// Invalidates a link whose recipient answered "this was not me", even if it is locked.
+    /// Idempotent. `None` if the link is unknown or has expired.
     pub async fn refuse(&self, token: &str, now: Timestamp) -> Result<Option<LinkRecord>, StoreError> {
         let values = [(":zero", n(0)), (":at", s(now.to_string())), (":now", n(now.as_second()))];
         let update = "SET tries_left = :zero, refused_at = if_not_exists(refused_at, :at)";

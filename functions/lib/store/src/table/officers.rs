@@ -1,4 +1,4 @@
-//! The helpdesk's officers, and their second factor (TOTP).
+//! The helpdesk's officers and their second factor (TOTP).
 
 use bukti_domain::{PhoneNumber, Role};
 use bukti_records::{ItemKey, Keys, Officer, Partition, PhoneKey, Rate, Token};
@@ -10,21 +10,21 @@ use totp_rs::{Algorithm, TOTP};
 use crate::table::{Table, from_item, n, to_item};
 use crate::{Aws, Rates, StoreError, Taken};
 
-/// The length in bytes of the secret of the second factor, as RFC 4226 recommends.
+/// The length of the second factor's secret in bytes, as RFC 4226 recommends.
 const SECRET_BYTES: usize = 20;
 
-/// The time step of codes in seconds (RFC 6238).
+/// The time step of the codes in seconds (RFC 6238).
 const STEP: u64 = 30;
-/// The number of accepted steps before and after the current one, since phones' clocks are
-/// inaccurate.
+/// The number of steps before and after the current one whose codes are accepted, because the
+/// clocks of phones are inaccurate.
 const SKEW: i64 = 1;
 
-/// The number of attempts, right or wrong, per officer. An attacker who has the officer's phone
-/// number still has to guess one of a million codes.
+/// The number of attempts per officer, correct or wrong. An attacker who controls the officer's
+/// phone number still has to guess one of a million codes.
 const TRIES: Rate = Rate { name: "second factor", window: jiff::SignedDuration::from_mins(15), most: 5 };
 
-/// The number of attempts per officer and day, more than an officer needs whose sessions all
-/// expire. A new second factor has its own counter.
+/// The number of attempts per officer and day, more than an officer needs even if every session
+/// expires. A new second factor has its own counter.
 const TRIES_A_DAY: Rate =
     Rate { name: "second factor, a day", window: jiff::SignedDuration::from_hours(24), most: 40 };
 
@@ -35,8 +35,8 @@ struct OfficerRecord {
     /// Empty in records of earlier versions.
     #[serde(default)]
     enrolment: String,
-    /// The step of the last accepted code. Codes of this or an earlier step are rejected, against
-    /// replay.
+    /// The time step of the last accepted code. Codes of this step and of earlier ones are
+    /// rejected, which prevents replay.
     last_step: i64,
     added_at: Timestamp,
     about: ByteBuf,
@@ -48,21 +48,21 @@ struct About {
     secret: ByteBuf,
 }
 
-/// The outcome of an attempt with a code of the second factor.
+/// The outcome of checking a code of the second factor.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FactorAttempt {
-    /// The code was correct and is now used up.
+    /// The code was correct, and cannot be used again.
     Right,
-    /// The code was wrong or already used.
+    /// The code was wrong, or was used before.
     Wrong,
-    /// Too many attempts.
+    /// The officer has made too many attempts.
     Full {
-        /// The number of seconds until the next attempt.
+        /// Seconds until the next attempt is allowed.
         wait: u32,
     },
 }
 
-/// Adds, finds and removes officers.
+/// Adds, finds and removes officers, and checks their second factor.
 #[derive(Clone)]
 pub struct Officers {
     table: Table,
@@ -71,14 +71,14 @@ pub struct Officers {
 }
 
 impl Officers {
-    /// The officers of a deployment.
+    /// Uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone(), rates: Rates::new(aws) }
     }
 
-    /// Adds an officer, or replaces role, name and second factor of one. Returns the secret of the
-    /// second factor for an authenticator, base32 (RFC 4648, without padding), which cannot be read
-    /// later.
+    /// Adds an officer, or replaces the role, name and second factor of an existing one. Returns
+    /// the secret of the second factor for an authenticator app, in base32 (RFC 4648, without
+    /// padding). The secret cannot be read later.
     pub async fn add(
         &self,
         phone: &PhoneNumber,
@@ -100,8 +100,8 @@ impl Officers {
         Ok(totp.get_secret_base32())
     }
 
-    /// Removes an officer; `false` if the phone belongs to none. Open sessions become those of a
-    /// citizen.
+    /// Removes an officer; `false` if no officer has this phone. In sessions that are open, the
+    /// person then has only a citizen's permissions.
     pub async fn remove(&self, phone: &PhoneNumber) -> Result<bool, StoreError> {
         let sk = self.keys.phone(phone);
         let known = self.table.get(&ItemKey::officer(&sk)).await?.is_some();
@@ -109,27 +109,28 @@ impl Officers {
         Ok(known)
     }
 
-    /// All officers.
+    /// All officers of the helpdesk.
     pub async fn all(&self) -> Result<Vec<Officer>, StoreError> {
         let items = self.table.partition(&Partition::officers()).await?;
         items.into_iter().map(|item| Ok(self.open(from_item(item, "officer")?)?.0)).collect()
     }
 
-    /// Reads an officer from an item of a backup; `None` if the item cannot be read or opened.
+    /// Reads an officer from an item of a backup; `None` if the item cannot be deserialised or
+    /// opened.
     pub(crate) fn of_image(&self, image: serde_dynamo::Item) -> Option<Officer> {
         Some(self.open(serde_dynamo::from_item(image).ok()?).ok()?.0)
     }
 
-    /// The officer whose phone has this index key.
+    /// The officer whose phone has this index key; `None` if the phone belongs to no officer.
     pub async fn of_phone_key(&self, phone: &PhoneKey) -> Result<Option<Officer>, StoreError> {
         let Some(record) = self.record(phone).await? else { return Ok(None) };
         Ok(Some(self.open(record)?.0))
     }
 
     /// Checks a code of the second factor (RFC 6238: SHA-1, six digits, 30 seconds, one step of
-    /// tolerance). An attempt is counted before the code is compared, and a correct code is used up
-    /// by a conditional write: of concurrent attempts at most five are compared and at most one
-    /// succeeds.
+    /// tolerance). An attempt is counted before its code is compared, and a conditional write marks
+    /// a correct code as used. So of any number of concurrent attempts, at most five are compared
+    /// and at most one succeeds.
     pub async fn try_code(
         &self,
         phone: &PhoneKey,
@@ -190,7 +191,7 @@ mod tests {
 
     #[test]
     fn codes_match_rfc_6238_test_vectors() {
-        // RFC 6238, appendix B: the last six of its eight digits.
+        // RFC 6238, appendix B: the last six of the eight digits.
         let totp = totp(b"12345678901234567890".to_vec());
         for (at, code) in [(59, "287082"), (1_111_111_109, "081804"), (20_000_000_000, "353130")] {
             assert_eq!(totp.generate(at), code);

@@ -1,23 +1,23 @@
-//! One-time codes: six digits, valid for five minutes, five attempts and one use.
+//! One-time codes: six digits, valid for five minutes, five attempts, single use.
 //!
-//! A code belongs to the request that it was sent for, which is identified by a random token in the
-//! requester's cookie. An attempt needs that token, so that nobody can use up the attempts of
-//! another requester's code, or learn from a response that there is one.
+//! A code belongs to the request for which it was sent. A random token in the requester's cookie
+//! identifies the request, and each attempt needs it. So nobody can use up the attempts for another
+//! requester's code, or learn from a response that such a code exists.
 //!
 //! A phone has several daily quotas of codes, so that a stranger who exhausts one of them does not
 //! lock out the owner:
 //!
-//! | quota | per | for |
+//! | quota | counted per | purpose |
 //! |---|---|---|
-//! | [`OPEN`] | the phone | all requesters |
-//! | [`PROVEN`] | the phone | requesters who solved a harder captcha, as browsers do for a second code |
-//! | [`OF_NETWORK`] | the phone and a client network | limits what one network consumes of the two above |
-//! | [`OF_DEVICE`] | the phone and a device | a device that has logged in with the phone before; exempt from the quotas above |
-//! | [`OF_DEVICES`] | the phone | limits what all such devices consume together |
+//! | [`OPEN`] | phone | available to all requesters |
+//! | [`PROVEN`] | phone | for a harder captcha, which browsers solve for a second code |
+//! | [`OF_NETWORK`] | phone and client network | limits the share of one network in the above |
+//! | [`OF_DEVICE`] | phone and device | for a device that logged in before; exempt from the above |
+//! | [`OF_DEVICES`] | phone | limits all such devices together |
 //!
-//! If a quota is exhausted that is not the requester's own, the response is the same as always but
-//! no code is sent: otherwise it would reveal that others are logging in. The minimum interval
-//! between two codes is the requester's own, and is reported.
+//! If a quota is exhausted that the requester shares with others, the response does not change but
+//! no code is sent. An error would reveal that others are logging in. The minimum interval between
+//! two codes belongs to one requester, so it is reported.
 
 use aws_lc_rs::rand;
 use bukti_domain::PhoneNumber;
@@ -34,30 +34,30 @@ const fn daily(name: &'static str, most: u32) -> Rate {
     Rate { name, window: DAY, most }
 }
 
-/// Codes that anyone can request for a phone. With [`PROVEN`] they limit a stranger's guesses to 50
-/// a day of a million codes.
+/// Codes that anyone can request for a phone. Together with [`PROVEN`], this limits a stranger to
+/// 50 guesses a day at one of a million codes.
 const OPEN: Rate = daily("codes of a phone", 5);
-/// Further codes for a phone, for requesters who solved a harder captcha.
+/// Additional codes for a phone, for requesters who solved a harder captcha.
 const PROVEN: Rate = daily("codes of a phone for a harder captcha", 5);
-/// Codes that one client network requests for a phone, including those that were not sent. A
-/// household shares a network.
+/// Codes that one client network can request for a phone, including codes that were not sent. The
+/// members of a household share a network.
 const OF_NETWORK: Rate = daily("codes of a phone from a network", 4);
-/// Codes that a device requests for a phone with which it has logged in before.
+/// Codes that a device can request for a phone with which it has logged in before.
 const OF_DEVICE: Rate = daily("codes of a phone from a known device", 5);
-/// Codes that all such devices request for a phone. A person who can log in once can register any
-/// number of devices.
+/// Codes that all such devices together can request for a phone. Without this limit, a person who
+/// can log in could register any number of devices.
 const OF_DEVICES: Rate = daily("codes of a phone from all known devices", 10);
 
 /// The requester of a code.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Requester<'a> {
-    /// The token of the last request from this browser.
+    /// The token of the latest request from this browser, if any.
     pub request: Option<&'a str>,
-    /// The token of the device.
+    /// The token of the device, if it has one.
     pub device: Option<&'a str>,
-    /// The client's network.
+    /// The client's network, which identifies a household or a mobile operator.
     pub network: &'a str,
-    /// Whether a harder captcha was solved.
+    /// Whether the requester solved a harder captcha.
     pub is_proven: bool,
 }
 
@@ -65,25 +65,25 @@ pub struct Requester<'a> {
 pub enum SendDecision {
     /// Send this code.
     Send(Request),
-    /// Send none, but respond as if one was sent: a quota is exhausted that is not the requester's
-    /// alone.
+    /// Send no code, but respond as if one was sent, because a quota is exhausted that the
+    /// requester shares with others.
     Withhold(Request),
-    /// Too soon after the requester's last code.
+    /// Send no code: the requester's last code is too recent.
     Wait {
-        /// The number of seconds until another can be requested.
+        /// Seconds until another code can be requested.
         seconds: u32,
     },
 }
 
 /// A stored request for a code.
 pub struct Request {
-    /// The six digits. Secret.
+    /// The code of six digits. Secret.
     pub code: String,
-    /// The token that identifies the requester, for the cookie. Secret.
+    /// The token that identifies the requester, to be stored in the cookie. Secret.
     pub token: Token,
     /// Whether the device has logged in with the phone before.
     pub is_known_device: bool,
-    /// The quotas that were charged, with their subjects.
+    /// The quotas that this request was charged to, with their subjects.
     taken: Vec<(&'static Rate, String)>,
 }
 
@@ -98,18 +98,18 @@ pub struct Otps {
 impl Otps {
     /// How long a code is valid, in seconds.
     pub const EXPIRES_IN: u32 = OtpRecord::LIFETIME.as_secs() as u32;
-    /// The minimum interval between two requests for a code, in seconds.
+    /// The minimum interval between two requests for a code by one requester, in seconds.
     pub const RESEND_AFTER: u32 = OtpRecord::PAUSE.as_secs() as u32;
-    /// How long a device is known after a log-in, in seconds.
+    /// How long a device is remembered after a log-in, in seconds.
     pub const DEVICE_KEPT: u32 = 90 * 24 * 60 * 60;
 
-    /// The one-time codes of a deployment.
+    /// Uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone(), rates: Rates::new(aws) }
     }
 
-    /// Stores a request for a code, and decides whether the code may be sent. Of concurrent
-    /// requests with one token, one succeeds.
+    /// Stores a request for a code, and decides whether to send the code. Of several concurrent
+    /// requests with one token, only one is accepted.
     pub async fn request(
         &self,
         phone: &PhoneNumber,
@@ -132,7 +132,8 @@ impl Otps {
         let token = Token::generate().ok_or_else(|| StoreError::Unavailable("no randomness".to_owned()))?;
         let key = ItemKey::otp(&Keys::login(token.secret()));
         let name = name.and_then(|name| self.keys.seal(&key.field("name"), &name, now)).map(ByteBuf::from);
-        // A code that is not sent must not be guessable: requests without an SMS are not limited.
+        // A code that is not sent must not be guessable, because requests without an SMS are not
+        // limited.
         let hash = self.keys.code(phone.e164(), if may_send { &code } else { token.secret() });
         let record = OtpRecord::new(phone_key, hash, name, now);
         self.table.put(to_item(&key, &record)?).await?;
@@ -140,8 +141,8 @@ impl Otps {
         Ok(if may_send { SendDecision::Send(request) } else { SendDecision::Withhold(request) })
     }
 
-    /// Starts the next interval between the requester's codes for this phone; if the current one
-    /// has not passed, returns the seconds until it has.
+    /// Starts the next interval between the requester's codes for this phone. If the current
+    /// interval has not ended, returns the number of seconds until it ends.
     async fn pause(
         &self,
         token: Option<&str>,
@@ -159,8 +160,8 @@ impl Otps {
         Ok((!begun).then_some(seconds))
     }
 
-    /// Charges the first quota that is not exhausted. Returns whether there was one, and what was
-    /// charged.
+    /// Charges the first quota that is not exhausted. Returns whether there was such a quota, and
+    /// the charges.
     async fn take(
         &self,
         phone_key: &PhoneKey,
@@ -202,8 +203,8 @@ impl Otps {
         self.table.delete(&ItemKey::otp(&Keys::login(request.token.secret()))).await
     }
 
-    /// Replaces the code of a request, whose SMS was withheld after all, by one that no six digits
-    /// match.
+    /// Replaces the code of a request whose SMS was withheld after all. No six digits match the
+    /// replacement.
     pub async fn withhold(&self, token: &str, phone: &PhoneNumber) -> Result<(), StoreError> {
         let values = [(":code", s(self.keys.code(phone.e164(), token)))];
         let condition = "attribute_exists(pk)";
@@ -213,9 +214,9 @@ impl Otps {
         Ok(())
     }
 
-    /// Checks a code for the request with this token. An attempt is counted before the code is
-    /// compared, so that of concurrent attempts at most five are compared; a conditional write lets
-    /// at most one correct attempt succeed.
+    /// Checks a code for the request with this token. An attempt is counted before its code is
+    /// compared, so that at most five are compared even if more are made concurrently. A
+    /// conditional write lets at most one correct attempt succeed.
     pub async fn try_code(
         &self,
         token: &str,
@@ -248,8 +249,8 @@ impl Otps {
         Ok(CodeAttempt::Right { name })
     }
 
-    /// Records that a phone has logged in with a device; returns the device's token. An unknown
-    /// token is replaced, since an attacker may have planted it.
+    /// Records that a phone has logged in with a device, and returns the device's token. An unknown
+    /// token is replaced, because an attacker may have planted it.
     pub async fn remember(
         &self,
         device: Option<&str>,
@@ -273,7 +274,7 @@ impl Otps {
         Ok(token)
     }
 
-    /// Whether a phone has logged in with a device.
+    /// Whether a phone has logged in with a device recently enough.
     async fn knows(&self, device: &str, phone_key: &PhoneKey, now: Timestamp) -> Result<bool, StoreError> {
         let item = self.table.get(&ItemKey::device(&Keys::login(device), phone_key)).await?;
         let record: Option<DeviceRecord> = item.map(|item| from_item(item, "device")).transpose()?;
@@ -281,10 +282,10 @@ impl Otps {
     }
 }
 
-/// Six random digits, uniformly distributed.
+/// Generates six random digits, uniformly distributed.
 fn new_code() -> Result<String, StoreError> {
-    // The largest multiple of a million below 2^32. Larger numbers are rejected: they would make
-    // small codes more likely.
+    // The largest multiple of a million below 2^32. Numbers above it are rejected, because they
+    // would make some codes more likely than others.
     const LIMIT: u32 = u32::MAX - u32::MAX % 1_000_000;
     loop {
         let mut bytes = [0; 4];

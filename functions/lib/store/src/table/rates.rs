@@ -9,16 +9,16 @@ use crate::{Aws, StoreError};
 /// The outcome of consuming one unit of a quota.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// A unit was consumed; the number of units that are consumed now.
+    /// A unit was consumed; contains the number of units consumed in this window so far.
     Now(u32),
-    /// The quota of the window is exhausted.
+    /// The quota of the current window is exhausted.
     Full {
-        /// The number of seconds until the next window begins.
+        /// Seconds until the next window begins.
         wait: u32,
     },
 }
 
-/// The counters of rate limits.
+/// The counters of all rate limits.
 #[derive(Clone)]
 pub struct Rates {
     table: Table,
@@ -26,7 +26,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// The rate limits of a deployment.
+    /// Uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }
@@ -45,8 +45,7 @@ impl Rates {
         })
     }
 
-    /// Refunds one unit that was consumed in the window that contains `now`, for a request that had
-    /// no effect.
+    /// Refunds one unit that a request without effect consumed in the window that contains `now`.
     pub async fn give_back(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<(), StoreError> {
         let (window, _) = rate.window_at(now);
         let key = ItemKey::rate(&self.keys.rate(rate.name, subject, window));
@@ -55,7 +54,7 @@ impl Rates {
         Ok(())
     }
 
-    /// The number of units that are consumed in the window that contains `now`.
+    /// The number of units consumed in the window that contains `now`.
     pub async fn taken(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<u32, StoreError> {
         let (window, _) = rate.window_at(now);
         let item = self.table.get(&ItemKey::rate(&self.keys.rate(rate.name, subject, window))).await?;

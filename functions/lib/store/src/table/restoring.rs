@@ -1,13 +1,13 @@
-//! Restoring items of a backup into a table.
+//! Restores the items of a backup into a table.
 //!
-//! A backup is older than the table, so it must not restore what was withdrawn since:
+//! A backup is older than the table, so items that were withdrawn after it must not be restored:
 //!
-//! | item of the backup | restored |
+//! | item of the backup | restored? |
 //! |---|---|
-//! | session, one-time code, known device, lease of the process that publishes | never; backups leave it out |
-//! | dose | over the table's, unless that was withdrawn since; a duplicate that its claim no longer lists claims the dose again |
-//! | case in the queue | unless the table's case is decided |
-//! | any other | if the table has none |
+//! | session, one-time code, known device, publishing lease | never; backups omit them |
+//! | dose | yes, unless the table's dose was withdrawn later |
+//! | case in the queue | unless the case in the table has been decided |
+//! | any other item | if the table has no item with this key |
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -18,47 +18,49 @@ use super::claims;
 use crate::StoreError;
 use crate::table::{Item, Table, Written, from_item, kind_of, n, s};
 
-/// The version counters of a dose, with the names of their values in a condition. An increase
-/// invalidates what belongs to the earlier version: links to a phone, or a certificate.
+/// The version counters of a dose, with the placeholders for their values in a condition. When a
+/// counter increases, everything that belongs to an earlier version becomes invalid: links to a
+/// phone, or a certificate.
 const VERSIONS: [(&str, &str); 3] = [
     ("phone_version", ":phone_version"),
     ("certificate_version", ":certificate_version"),
     ("void_version", ":void_version"),
 ];
 
-/// The attribute of duplicates, which other doses do not have.
+/// The attribute that only duplicates have.
 const DUPLICATE: &str = "duplicate";
 
-/// Restores items of a backup, in [`Restoring::PASSES`] passes.
+/// Restores the items of a backup, in [`Restoring::PASSES`] passes.
 #[derive(Clone)]
 pub struct Restoring {
     table: Table,
 }
 
 impl Restoring {
-    /// The number of passes over a backup that restore it.
+    /// The number of passes over the backup.
     pub const PASSES: usize = 3;
 
-    /// Restores items into a table, for the command line.
+    /// Restores into the table with this name. For the command line, which does not have the
+    /// secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }
 
-    /// Whether backups leave an item out, since it is short-lived and can be ended at any time.
+    /// Whether backups omit an item, because it is short-lived and can be ended at any time.
     pub fn leaves_out(item: &serde_dynamo::Item) -> bool {
         use ItemKind::{Device, Lease, ListedSession, Otp, Session};
         matches!(kind_of(item), Some(Device | Lease | ListedSession | Otp | Session))
     }
 
-    /// The pass in which an item is restored: doses come after the items that belong to them, and
-    /// duplicates after the doses that own their claims. Otherwise `issue` would consider these
-    /// items lost.
+    /// The pass in which an item is restored. Doses are restored after the items that belong to
+    /// them, and duplicates after the doses that own their claims. Otherwise `issue` would treat
+    /// these items as lost.
     pub fn pass(item: &serde_dynamo::Item) -> usize {
         let is_dose = kind_of(item) == Some(ItemKind::Dose);
         usize::from(is_dose) + usize::from(is_dose && item.contains_key(DUPLICATE))
     }
 
-    /// Whether the table has an item with this key.
+    /// Whether the table has an item with the key of this item.
     pub async fn has(&self, item: &serde_dynamo::Item) -> Result<bool, StoreError> {
         let item = Item::from(item.clone());
         match ItemKey::parse(text(&item, "pk"), text(&item, "sk")) {
@@ -67,7 +69,7 @@ impl Restoring {
         }
     }
 
-    /// Restores an item by a conditional write. `false` if the table keeps a different item.
+    /// Restores an item by a conditional write; `false` if the table keeps a different item.
     pub async fn put(&self, item: serde_dynamo::Item) -> Result<bool, StoreError> {
         let (kind, item) = (kind_of(&item), Item::from(item));
         match kind {
@@ -87,16 +89,16 @@ impl Restoring {
             && let Claiming { pk, claim: Some(claim) } = from_item(dose.clone(), "dose")?
             && !claims::is_waiting(&self.table, &claim, &pk).await?
         {
-            // The claim does not list the duplicate, so it would never become the owner. Without
-            // the attribute it counts as complete and without a certificate, so that `issue`
-            // acquires the claim again.
+            // The claim does not list the duplicate, so the duplicate would never become the owner.
+            // Without the attribute, it counts as a complete dose without a certificate, and
+            // `issue` acquires the claim again.
             dose.remove(DUPLICATE);
         }
         let (condition, values) = not_withdrawn_since(&dose);
         self.put_if(dose, &condition, &values).await
     }
 
-    /// Puts an item. `false` if the table has a different one for which the condition does not
+    /// Puts an item; `false` if the table has a different one for which the condition does not
     /// hold.
     async fn put_if(
         &self,
@@ -110,8 +112,8 @@ impl Restoring {
         })
     }
 
-    /// Whether the case of this entry is decided according to the table. A race with the write is
-    /// harmless: a superfluous entry of the queue decides nothing.
+    /// Whether the case of this queue entry has been decided in the table. A race with the write is
+    /// harmless, because a superfluous queue entry decides nothing.
     async fn is_decided(&self, item: &Item) -> Result<bool, StoreError> {
         let queued: Queued = from_item(item.clone(), "case of the queue")?;
         let case = self.table.get(&ItemKey::case(&queued.case)).await?;
@@ -120,7 +122,7 @@ impl Restoring {
     }
 }
 
-/// The condition under which a dose of a backup replaces the table's.
+/// The condition under which a dose of the backup replaces the dose in the table.
 fn not_withdrawn_since(dose: &Item) -> (String, Vec<(&'static str, AttributeValue)>) {
     let mut conditions = vec![
         "(attribute_not_exists(verdict) OR verdict <> :retracted)".to_owned(),
@@ -129,7 +131,7 @@ fn not_withdrawn_since(dose: &Item) -> (String, Vec<(&'static str, AttributeValu
     let mut values = vec![(":retracted", s("retracted"))];
     for (version, value) in VERSIONS {
         conditions.push(format!("(attribute_not_exists({version}) OR {version} <= {value})"));
-        // The attribute is missing while it is zero.
+        // A counter of zero is not stored.
         values.push((value, dose.get(version).cloned().unwrap_or_else(|| n(0))));
     }
     (conditions.join(" AND "), values)

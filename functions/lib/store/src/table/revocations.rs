@@ -1,4 +1,4 @@
-//! Revoked and superseded certificates, for the public lists.
+//! Revoked and superseded certificates, read for the public revocation lists.
 
 use std::collections::HashMap;
 
@@ -13,19 +13,20 @@ use crate::{Aws, StoreError};
 /// The number of partitions that are read concurrently.
 const CONCURRENT_QUERIES: usize = 8;
 
-/// Reads the revocations.
+/// Reads all revocations.
 #[derive(Clone)]
 pub struct Revocations {
     table: Table,
 }
 
 impl Revocations {
-    /// The revocations of a deployment.
+    /// Uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
-    /// All revoked certificates that have not expired. A million take about 30 MB.
+    /// All revoked or superseded certificates that have not expired. A million of them take about
+    /// 30 MB of memory.
     pub async fn all(&self, now: Timestamp) -> Result<Vec<Revoked>, StoreError> {
         let partitions = stream::iter(0..=u8::MAX).map(|first| self.of_partition(first, now));
         partitions.buffer_unordered(CONCURRENT_QUERIES).try_concat().await
@@ -35,7 +36,7 @@ impl Revocations {
         let mut found = Vec::new();
         let mut from: Option<HashMap<_, _>> = None;
         loop {
-            // Page by page, since an item takes many times the memory of its entry.
+            // Read page by page, because an item takes many times the memory of its list entry.
             let request = self.table.client.query().table_name(&self.table.name).consistent_read(true);
             let request = request.key_condition_expression("pk = :pk");
             let request = request.expression_attribute_values(":pk", s(Partition::revocations(first).pk));
@@ -43,7 +44,7 @@ impl Revocations {
                 request.set_exclusive_start_key(from.take()).send().await.map_err(StoreError::from_sdk)?;
             for item in page.items.unwrap_or_default() {
                 let record: RevocationRecord = from_item(item, "revocation")?;
-                // The table's TTL deletes expired ones within days.
+                // Expired items remain until the table's TTL deletes them, which can take days.
                 found.extend(record.listed(now));
             }
             from = page.last_evaluated_key;

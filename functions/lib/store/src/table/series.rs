@@ -1,9 +1,9 @@
-//! Marks of people with a dose of a vaccine whose series does not have two doses.
+//! Marks for people who have a dose of a vaccine whose primary series does not have two doses.
 //!
-//! The series that the certificate of such a dose shows depends on the person's first dose, which
-//! may arrive later. Without the mark, each first dose of a two-dose vaccine, the common case,
-//! would cost a query for all doses of the person to find certificates to correct. The mark is read
-//! by its key, together for a whole batch.
+//! The certificate of such a dose shows a series that depends on the person's first dose, which may
+//! arrive later. A first dose must then correct these certificates. Without the mark, every first
+//! dose of a two-dose vaccine, which is the common case, would cost a query for all doses of the
+//! person. The marks of a whole batch are read by their keys in one request.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,17 +19,17 @@ pub struct SeriesMarks {
 }
 
 impl SeriesMarks {
-    /// The marks of a deployment.
+    /// Uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
-    /// Marks the person with this index key. Idempotent. Marks are never removed.
+    /// Marks the person with this index key. Idempotent. A mark is never removed.
     pub async fn set(&self, person: &PersonKey) -> Result<(), StoreError> {
         self.table.put(key(&ItemKey::series(person))).await
     }
 
-    /// The marked ones of these people, by their index keys. Strongly consistent.
+    /// Which of these people (their index keys) are marked. Strongly consistent.
     pub async fn of<'a>(
         &self,
         people: impl IntoIterator<Item = &'a PersonKey>,

@@ -1,4 +1,4 @@
-//! Transactions.
+//! Transactions: the parts that they consist of, and their execution.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ impl Table {
         self.putting(item, AT_REVISION, &revision_value(revision))
     }
 
-    /// Part of a transaction: requires an item to be at this revision, without changing it.
+    /// Part of a transaction: requires that an item is at this revision, without changing it.
     pub(crate) fn checking_at(&self, revision: u32, at: &ItemKey) -> Result<TransactWriteItem, StoreError> {
         self.checking(at, AT_REVISION, &revision_value(revision))
     }
@@ -60,7 +60,7 @@ impl Table {
         Ok(TransactWriteItem::builder().update(item.map_err(|_| INCOMPLETE)?).build())
     }
 
-    /// Part of a transaction: requires a condition on an item, without changing it.
+    /// Part of a transaction: requires that a condition on an item holds, without changing it.
     pub(crate) fn checking(
         &self,
         at: &ItemKey,
@@ -73,7 +73,8 @@ impl Table {
         Ok(TransactWriteItem::builder().condition_check(check.map_err(|_| INCOMPLETE)?).build())
     }
 
-    /// Writes a transaction; `false` if a condition does not hold. Retries after a conflict.
+    /// Executes a transaction; `false` if a condition does not hold. Retries after a conflict with
+    /// a concurrent transaction.
     pub(crate) async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
         use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
         for race in 0..MAX_RACES {
@@ -95,7 +96,7 @@ impl Table {
             if !codes.contains(&"TransactionConflict") {
                 return Err(StoreError::from_sdk(error));
             }
-            // A concurrent transaction on one of the items ends within milliseconds.
+            // A conflicting transaction ends within milliseconds.
             tokio::time::sleep(Duration::from_millis(2 * race as u64)).await;
         }
         Err(StoreError::Unavailable("TransactionConflict".to_owned()))

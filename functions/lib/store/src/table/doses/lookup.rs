@@ -1,4 +1,4 @@
-//! Look-ups of doses by events, person, phone or name.
+//! Look-ups of doses by event, person, phone or name.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -16,16 +16,16 @@ use super::Doses;
 use crate::StoreError;
 use crate::table::{Item, first_of, from_item, key, least_of};
 
-/// The maximum number of doses of a person that are read, far more than a person gets.
+/// The maximum number of doses that are read for a person, far more than anyone receives.
 const MAX_DOSES: usize = 200;
-/// The maximum number of certificates of these doses, including superseded ones.
+/// The maximum number of certificates that are read for these doses, including superseded ones.
 const MAX_CERTIFICATES: usize = 1_000;
-/// The maximum number of doses of a phone that are read: a clinic may have entered its own number
-/// for all people.
+/// The maximum number of doses that are read for a phone. Some clinics enter their own number for
+/// every patient.
 const MAX_DOSES_OF_PHONE: usize = 500;
 
-/// The maximum number of doses of one name and birth date that are read: many people are called
-/// Siti and born on the first of January.
+/// The maximum number of doses that are read for a name and birth date: many people are called Siti
+/// and were born on the first of January.
 const MAX_ALIKE: usize = 20;
 
 /// Whether an item of an index is a dose.
@@ -35,8 +35,8 @@ fn is_dose(item: &Item) -> bool {
     kind == Some(ItemKind::Dose)
 }
 
-/// The [`Rank`] of a dose, for a requester with this phone (its index key); `None` if the item is
-/// no dose.
+/// The [`Rank`] of a dose, if a requester with this phone (its index key) asks for it; `None` if
+/// the item is not a dose.
 fn rank(item: &Item, phone: Option<&PhoneKey>) -> Option<Rank> {
     let text = |name: &str| item.get(name)?.as_s().ok().map(String::as_str);
     let first_received_at: Timestamp = text("first_received_at").or(text("received_at"))?.parse().ok()?;
@@ -46,7 +46,7 @@ fn rank(item: &Item, phone: Option<&PhoneKey>) -> Option<Rank> {
     is_dose(item).then_some(rank)
 }
 
-/// The table's keys of the doses of these events, without duplicates.
+/// The table keys of the doses of these events, without duplicates.
 fn table_keys<'a>(events: impl IntoIterator<Item = &'a EventKey>) -> Vec<Item> {
     let events: BTreeSet<&EventKey> = events.into_iter().collect();
     events.into_iter().map(|event| key(&ItemKey::dose(event))).collect()
@@ -73,7 +73,7 @@ impl Doses {
         Ok(doses)
     }
 
-    /// The doses of many events, by event key.
+    /// The doses of these events, by event key. Events without a stored row are missing.
     pub async fn of_events<'a>(
         &self,
         events: impl IntoIterator<Item = &'a EventKey>,
@@ -83,7 +83,7 @@ impl Doses {
         items.into_iter().map(dose).collect()
     }
 
-    /// The attributes of many events that reports need.
+    /// The attributes that reports need, for many events.
     pub async fn reported<'a>(
         &self,
         events: impl IntoIterator<Item = &'a EventKey>,
@@ -93,7 +93,7 @@ impl Doses {
         items.into_iter().map(|item| from_item(item, "dose")).collect()
     }
 
-    /// The ids (as in the rows) of the events that own these claims, by claim.
+    /// The event ids, as in the rows, of the events that own these claims, by claim.
     pub async fn owning_events<'a>(
         &self,
         claims: impl IntoIterator<Item = &'a DoseKey>,
@@ -110,15 +110,15 @@ impl Doses {
         Ok(ids)
     }
 
-    /// The doses and certificates of the person with this identity number, limited as in
+    /// The doses and certificates of the person with this identity number, with the limits of
     /// [`Doses::of_person_key`].
     pub async fn of_person(&self, identity: &Identity) -> Result<PersonRecords, StoreError> {
         self.of_person_key(&self.keys.person(identity), None).await
     }
 
-    /// The doses and certificates of the person with this index key. Of more than 200 doses, those
-    /// that come first by [`Rank`] for a requester with this phone (its index key): a sender with
-    /// an API key may report any number of them.
+    /// The doses and certificates of the person with this index key. If there are more than 200
+    /// doses, returns the first 200 by [`Rank`] for a requester with this phone (its index key).
+    /// The limit is needed because a sender with an API key may report any number of doses.
     pub async fn of_person_key(
         &self,
         person: &PersonKey,
@@ -143,8 +143,8 @@ impl Doses {
         Ok(PersonRecords { doses, certificates, more: found.more })
     }
 
-    /// All doses of the person with this index key, in no particular order, read page by page. For
-    /// functions that must not leave any out.
+    /// Streams all doses of the person with this index key, page by page and in no particular
+    /// order. For functions that must not leave out any dose.
     pub fn each_of_person(
         &self,
         person: &PersonKey,
@@ -167,9 +167,9 @@ impl Doses {
     }
 
     /// Whether a dose is registered with this phone (its index key). Held, rejected and retracted
-    /// rows do not count. One request for every phone, which keeps the timing side channel small.
+    /// rows do not count. Makes one request for any phone, which keeps the timing side channel small.
     pub async fn has_phone_key(&self, phone: &PhoneKey) -> Result<bool, StoreError> {
-        // Enough for a large family. Of a number that was entered for many people, any of their
+        // Enough for a large family. If a clinic entered its number for many people, any of their
         // doses will do.
         const MOST: i32 = 20;
         for item in self.table.query_first("by_phone", ("phone", phone.as_str()), MOST).await? {
@@ -181,8 +181,8 @@ impl Doses {
         Ok(false)
     }
 
-    /// The doses that are registered with this phone (its index key), and whether doses were left
-    /// out: of more than 500, those that come first by [`Rank`].
+    /// The doses that are registered with this phone (its index key), and whether there are more:
+    /// if there are over 500, returns the first 500 by [`Rank`].
     pub async fn of_phone_key(&self, phone: &PhoneKey) -> Result<(Vec<DoseRecord>, bool), StoreError> {
         let query = self.table.query("by_phone", ("phone", phone.as_str()), KeyRange::EVENTS);
         let found = least_of(query, MAX_DOSES_OF_PHONE, |item| rank(item, None)).await?;
