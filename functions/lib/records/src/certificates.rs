@@ -1,4 +1,5 @@
-//! Certificates, their states (issued, revoked or superseded), and entries of the revocation list.
+//! Certificates, their states (issued, revoked or superseded), and the entries of the revocation
+//! list.
 
 use bukti_domain::is_certificate_id;
 use bukti_hcert::{Sealed, uvci};
@@ -9,67 +10,68 @@ use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::{CertificateKey, DoseKey, DoseRecord, EventKey, ItemKey, Keys, OpenError, PersonKey, SmsRequest};
 
-/// The stored record of a certificate. Its QR text, which contains name and birth date, is sealed.
+/// The stored record of a certificate. The QR text, which contains name and birth date, is sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CertificateRecord {
-    /// The certificate's key.
+    /// The key of the certificate, which contains its id.
     pub pk: CertificateKey,
-    /// The key of the event whose dose it proves.
+    /// The key of the event whose dose the certificate proves.
     pub event: EventKey,
-    /// The person's index key.
+    /// The index key of the holder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub person: Option<PersonKey>,
-    /// The number of the dose.
+    /// The number of the dose in its series.
     pub dose_number: u8,
-    /// The key of the claim of the dose that it shows.
+    /// The key of the claim on the dose that the certificate shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<DoseKey>,
-    /// The number of doses of the primary series that it shows; `None` if an earlier version issued
-    /// it, which used the vaccine's usual number.
+    /// The number of doses in the primary series that the certificate shows; `None` if an earlier
+    /// version of Bukti issued it, which always used the vaccine's usual number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub primary_doses: Option<u8>,
-    /// Its UVCI.
+    /// The unique vaccination certificate identifier.
     pub uvci: String,
-    /// When it was issued.
+    /// When the certificate was issued.
     pub issued_at: Timestamp,
-    /// When it expires.
+    /// When the certificate expires.
     pub valid_until: Timestamp,
-    /// The key of its PDF in the bucket.
+    /// The key of the PDF in the bucket.
     pub document: String,
-    /// Signer and signature hash, for the revocation list; `None` if an earlier version issued it.
+    /// The signer and the signature hash, for the revocation list; `None` if an earlier version of
+    /// Bukti issued the certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signed: Option<Signed>,
-    /// When it was revoked or superseded.
+    /// When the certificate was revoked or superseded; `None` while it is valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// The reason for the revocation, as entered. For the audit; never published.
+    /// The reason for the revocation, as entered. For the audit only, never published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_reason: Option<String>,
-    /// The request for the SMS with a link to it.
+    /// The request for an SMS with a link to this certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms_request: Option<SmsRequest>,
-    /// The id of the certificate that supersedes it.
+    /// The id of the certificate that supersedes this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<String>,
     qr_text: ByteBuf,
 }
 
-/// Signer and signature of a certificate, as revocation lists name them.
+/// The signer and the signature hash of a certificate, in the form that revocation lists use.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Signed {
     kid: ByteArray<8>,
     hash: ByteArray<16>,
 }
 
-/// Why a certificate is revoked.
+/// The cause of a revocation.
 #[derive(Clone, Copy)]
 pub enum Revocation<'a> {
-    /// The dose no longer has a certificate, for this reason.
+    /// The dose no longer has a certificate; contains the reason.
     Revoked(&'a str),
-    /// An admin revokes it, for this reason, and withdraws its dose: no certificate of the dose is
-    /// issued until it is reinstated.
+    /// An admin revokes the certificate for this reason and withdraws its dose, so that no
+    /// certificate is issued for the dose until it is reinstated.
     Withdrawn(&'a str),
-    /// The certificate with this id supersedes it.
+    /// A newer certificate supersedes this one; contains the id of the newer one.
     Superseded(&'a str),
 }
 
@@ -78,7 +80,7 @@ fn qr_text_aad(certificate: &CertificateKey) -> String {
 }
 
 /// Parses a certificate id as people enter it: the id with or without hyphens, or the UVCI. If the
-/// UVCI has a check character, that must be correct.
+/// UVCI has a check character, the check character must be correct.
 ///
 /// ```
 /// use bukti_records::parse_certificate_id;
@@ -105,8 +107,8 @@ pub fn parse_certificate_id(text: &str) -> Option<String> {
 }
 
 impl CertificateRecord {
-    /// The record of a certificate for the dose's current revision; `None` if the dose is not to
-    /// have a certificate, or sealing fails.
+    /// Creates the record of a certificate for the current revision of a dose; `None` if the dose
+    /// must not have a certificate, or sealing fails.
     pub fn new(
         dose: &DoseRecord,
         dose_number: u8,
@@ -141,18 +143,18 @@ impl CertificateRecord {
         })
     }
 
-    /// Sets the number of doses of the primary series.
+    /// Sets the number of doses in the primary series.
     #[must_use]
     pub fn in_series_of(self, primary_doses: u8) -> Self {
         Self { primary_doses: Some(primary_doses), ..self }
     }
 
-    /// The certificate id, 16 characters.
+    /// The certificate id, which has 16 characters.
     pub fn certificate_id(&self) -> &str {
         self.pk.id()
     }
 
-    /// The signed text of its QR code.
+    /// Opens the signed text of the certificate's QR code.
     ///
     /// # Errors
     ///
@@ -161,7 +163,7 @@ impl CertificateRecord {
         keys.open(&qr_text_aad(&self.pk), &self.qr_text)
     }
 
-    /// Decides how to revoke it, without changing the record.
+    /// Determines what a revocation has to write, without changing this record.
     pub fn revoke(&self, revocation: Revocation<'_>, now: Timestamp) -> RevokeDecision {
         if self.revoked_at.is_some() {
             return RevokeDecision::Before;
@@ -180,9 +182,9 @@ impl CertificateRecord {
         })
     }
 
-    /// The dose after this certificate is revoked: withdrawn, if an admin revokes it. `None` if the
-    /// dose does not change: it is already withdrawn, or the certificate was superseded, so that
-    /// the dose may have been corrected since.
+    /// The dose after this certificate is revoked: withdrawn if an admin revokes the certificate.
+    /// `None` if the dose does not change, because it is already withdrawn, or because the
+    /// certificate was superseded and the dose may have been corrected since.
     pub fn withdrawn_dose(
         &self,
         dose: &DoseRecord,
@@ -194,42 +196,44 @@ impl CertificateRecord {
     }
 }
 
-/// How a certificate is to be revoked.
+/// What a revocation of a certificate has to write.
 #[derive(Debug)]
 pub enum RevokeDecision {
-    /// It was already revoked or superseded.
+    /// Nothing: the certificate was already revoked or superseded.
     Before,
-    /// An earlier version issued it and stored no signature hash, which the revocation list needs.
+    /// Nothing: the earlier version that issued the certificate stored no signature hash, which the
+    /// revocation list needs.
     CannotBeListed,
-    /// Mark the certificate as revoked and write this record, in one transaction.
+    /// Mark the certificate as revoked, and write this record in the same transaction.
     List(RevocationRecord),
 }
 
-/// The stored record of a revoked or superseded certificate, from which the public list is made. It
-/// contains neither the person nor an admin's reason.
+/// The stored record of a revoked or superseded certificate, from which the public list is
+/// generated. It contains neither the person nor the admin's reason.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RevocationRecord {
-    /// The signer's key id.
+    /// The key id of the certificate's signer.
     pub kid: ByteArray<8>,
-    /// What is hashed.
+    /// What the hash is computed from.
     pub kind: HashKind,
-    /// The hash on the list.
+    /// The hash that the revocation list contains.
     pub digest: ByteArray<16>,
-    /// Whether it was revoked or superseded.
+    /// Whether the certificate was revoked or superseded.
     pub reason: RevokedReason,
-    /// When it was revoked or superseded.
+    /// When the certificate was revoked or superseded.
     pub revoked_at: Timestamp,
-    /// When the certificate expires, in Unix seconds. An expired one need not be listed.
+    /// When the certificate expires, in seconds since the Unix epoch. Expired certificates need not
+    /// be listed.
     pub expires_at: i64,
 }
 
 impl RevocationRecord {
-    /// The key of its item. The record does not contain the certificate id.
+    /// The key of the record's item. The record itself does not contain the certificate id.
     pub fn key(&self, certificate_id: &str) -> ItemKey {
         ItemKey::revocation(self.digest[0], certificate_id)
     }
 
-    /// The entry of the public list; `None` if the certificate has expired.
+    /// The entry in the public list; `None` if the certificate has expired.
     pub fn listed(&self, now: Timestamp) -> Option<Revoked> {
         (self.expires_at > now.as_second()).then_some(Revoked {
             kid: self.kid.into_array(),

@@ -1,8 +1,9 @@
-//! Claims, which deduplicate doses: of several events that report one dose, one gets a certificate.
+//! Claims, which deduplicate doses: if several events report one dose, only one of them gets a
+//! certificate.
 //!
-//! A facility and the hub may report one dose under two event ids. Events report the same dose
-//! if person, vaccination date, vaccine and dose number are the same. The key of a claim is a
-//! keyed hash of these four; the claim names the event that owns the dose, and the duplicates that
+//! A facility and the hub may report one dose under two event ids. Events report the same dose if
+//! their person, vaccination date, vaccine and dose number are equal. The key of a claim is a keyed
+//! hash of these four values. The claim names the event that owns the dose, and the duplicates that
 //! wait for it, oldest first.
 //!
 //! ```text
@@ -11,71 +12,71 @@
 //! event A   retracted, or moved to another claim ─► B owns it ─► certificate of B
 //! ```
 //!
-//! - The first event to put the claim owns it. SMS go to the phone of the owner; a correction of a
-//!   duplicate changes the duplicate only.
-//! - An event writes its dose before its claim. So a claim whose owner does not hold it can be
-//!   taken over at once: the owner detects that when it claims it again. Before `issue` makes a
-//!   certificate, it checks that the event owns its claim, and acquires the claim if a process died
-//!   in between.
-//! - Everything but the first claim is a transaction on the records involved, so that no dose is
-//!   ever without an event that owns it or waits for it. A transaction for the first claim too
-//!   would cost twice the write units.
-//! - An owner whose later row is incomplete or contradictory keeps its claim until another event
-//!   reports the dose, since its certificate may become valid again. Then the other event's
-//!   certificate supersedes it.
-//! - An event that an admin withdrew keeps the claim of the dose until it is reinstated, even where
-//!   it is retracted: no other event that reports the dose gets a certificate instead. It gets no
-//!   other claim.
+//! - The first event that puts the claim owns it. SMS are sent to the phone of the owner. A
+//!   correction of a duplicate changes only the duplicate.
+//! - An event writes its dose before its claim. So if the claim's owner does not hold the claim,
+//!   another event can take it over at once: the former owner notices this when it acquires the
+//!   claim again. Before `issue` makes a certificate, it checks that the event owns its claim, and
+//!   acquires the claim if a process died between the two writes.
+//! - Every change except the first claim is a transaction on all records involved, so that a dose
+//!   always has an event that owns it or waits for it. A transaction for the first claim would
+//!   double the write units.
+//! - If a later row makes the owner incomplete or contradictory, the owner keeps its claim until
+//!   another event reports the dose, because its certificate may become valid again. The
+//!   certificate of the other event then supersedes the owner's.
+//! - An event that an admin has withdrawn keeps the claim on its dose until it is reinstated, even
+//!   if it is retracted: no other event that reports the dose gets a certificate instead. A
+//!   withdrawn event gets no other claims.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Corrupt, DoseKey, DoseRecord, EventKey, Keys};
 
-/// The maximum number of events that wait for one claim. Further events are duplicates too, but
-/// cannot become the owner.
+/// The maximum number of events that wait for one claim. Further events become duplicates too, but
+/// can never become the owner.
 const MAX_WAITING: usize = 100;
 
 /// The stored record of a claim. It contains no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimRecord {
-    /// The claim's key.
+    /// The key of the claim, which identifies the dose.
     pub pk: DoseKey,
-    /// The number of writes, from 1; the optimistic lock of the next write.
+    /// The number of times that the record was written; the optimistic lock of the next write.
     pub revision: u32,
     /// The key of the event that owns the dose.
     pub owner: EventKey,
-    /// The keys of the duplicates, oldest first.
+    /// The keys of the duplicates that wait, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting: Vec<EventKey>,
 }
 
-/// How an event releases a claim.
+/// What releasing a claim requires.
 #[derive(Debug, PartialEq)]
 pub enum Release {
-    /// No change: the event is still entitled to the claim, or was never part of it.
+    /// Nothing: the event still has a right to the claim, or was never part of it.
     Nothing,
-    /// Write this claim, from which the waiting event is removed.
+    /// Write this claim, from which the waiting event has been removed.
     Leave(ClaimRecord),
-    /// The event owns the claim, which has to be [handed over](ClaimRecord::handed_over).
+    /// The event owns the claim, which must be [handed over](ClaimRecord::handed_over).
     HandOver,
 }
 
 /// The records that one transaction writes to transfer a claim from its owner to another event.
 #[derive(Debug)]
 pub struct Handover {
-    /// The claim's next revision; `None` if no other event reports the dose, so that the claim is
-    /// deleted.
+    /// The next revision of the claim; `None` if no other event reports the dose, in which case the
+    /// claim is deleted.
     pub claim: Option<ClaimRecord>,
-    /// The successor's next revision, if a duplicate becomes the owner.
+    /// The next revision of the successor, if a duplicate becomes the owner.
     pub promoted: Option<DoseRecord>,
-    /// The former owner's next revision, if it loses a claim that it still owned. If `None`, the
-    /// transaction requires that the owner's record has not changed.
+    /// The next revision of the former owner, if it loses a claim that it still had. If `None`, the
+    /// transaction requires that the former owner's record was not changed concurrently.
     pub evicted: Option<DoseRecord>,
 }
 
 impl ClaimRecord {
-    /// A new claim with this owner.
+    /// Creates the claim of its first owner.
     pub fn first(claim: &DoseKey, owner: &EventKey) -> Self {
         Self { pk: claim.clone(), revision: 1, owner: owner.clone(), waiting: Vec::new() }
     }
@@ -84,17 +85,17 @@ impl ClaimRecord {
         Self { pk: self.pk.clone(), revision: self.revision + 1, owner: owner.clone(), waiting }
     }
 
-    /// Whether the event waits for the claim.
+    /// Whether an event waits for the claim.
     pub fn is_waiting(&self, event: &EventKey) -> bool {
         self.waiting.contains(event)
     }
 
-    /// The claim with the event, a new duplicate, at the end of the waiting events unless it
-    /// already waits. `None` if too many wait; the transaction then requires that the claim has not
-    /// changed.
+    /// The claim with a new duplicate at the end of the waiting events, unless the event already
+    /// waits. `None` if too many events wait; the transaction must then require that the claim was
+    /// not changed concurrently.
     pub fn with_waiting(&self, event: &EventKey) -> Option<Self> {
-        // Raise the revision even if the event already waits, so that a concurrent release, which
-        // would remove the event, fails.
+        // Increment the revision even if the event already waits. A concurrent release, which would
+        // remove the event, then fails.
         if self.is_waiting(event) {
             return Some(self.next(&self.owner, self.waiting.clone()));
         }
@@ -102,7 +103,7 @@ impl ClaimRecord {
         (self.waiting.len() < MAX_WAITING).then(|| self.next(&self.owner, waiting()))
     }
 
-    /// Decides how the event, whose current record is `dose`, releases the claim.
+    /// Determines how an event, whose current record is `dose`, releases the claim.
     pub fn release(&self, event: &EventKey, dose: Option<&DoseRecord>) -> Release {
         let dose_satisfies =
             |condition: fn(&DoseRecord, &DoseKey) -> bool| dose.is_some_and(|dose| condition(dose, &self.pk));
@@ -116,15 +117,15 @@ impl ClaimRecord {
         Release::Leave(self.next(&self.owner, waiting))
     }
 
-    /// Transfers the claim from its owner, whose current record is `owner`, to the first of: the
-    /// `successor`, which is the oldest duplicate that still waits, with the other waiting events;
-    /// the event `asking` for the claim, which reports the same dose and does not wait yet; no
-    /// event. `None` if the owner keeps the claim: as long as no other event has the dose, its
-    /// certificate may become valid again.
+    /// Transfers the claim from its owner, whose current record is `owner`. The new owner is the
+    /// first that exists of: the `successor`, which is the oldest duplicate that still waits, given
+    /// with the other waiting events; the event `asking` for the claim, which reports the same dose
+    /// and does not wait yet; no event. `None` if the owner keeps the claim, because no other event
+    /// reports the dose, and the owner's certificate may become valid again.
     ///
     /// # Errors
     ///
-    /// [`Corrupt`] if the successor's row cannot be opened or is incomplete.
+    /// [`Corrupt`] if the row of the successor cannot be opened or is incomplete.
     pub fn handed_over(
         &self,
         owner: Option<&DoseRecord>,
@@ -146,8 +147,9 @@ impl ClaimRecord {
         Ok(Some(Handover { claim, promoted, evicted }))
     }
 
-    /// The next revision of the claim's owner when another event of the dose is withdrawn (at this
-    /// time) or reinstated (`None`): the same applies to the owner. `None` if it already does.
+    /// The next revision of the claim's owner when another event of the dose is withdrawn (at
+    /// `withdrawn_at`) or reinstated (`None`), because this affects the owner as well. `None` if
+    /// the owner is already in this state.
     pub fn withdrawn_owner(&self, owner: &DoseRecord, withdrawn_at: Option<Timestamp>) -> Option<DoseRecord> {
         match withdrawn_at {
             Some(at) if owner.withdrawn.is_none() => Some(owner.withdrawn(Some(&self.pk), at)),
@@ -156,8 +158,8 @@ impl ClaimRecord {
         }
     }
 
-    /// Whether the owner was withdrawn and keeps the claim, so that no other event gets a
-    /// certificate of the dose.
+    /// Whether the owner has been withdrawn and keeps the claim, so that no other event gets a
+    /// certificate for the dose.
     pub fn is_withdrawn_with(&self, owner: &DoseRecord) -> bool {
         owner.withdrawn.is_some() && owner.keeps(&self.pk)
     }

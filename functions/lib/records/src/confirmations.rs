@@ -1,5 +1,5 @@
-//! Confirmations by two officers that a person's identity data, which contradict the NIK, are
-//! correct.
+//! Confirmations by two officers that a person's identity data are correct although they contradict
+//! the NIK.
 
 use bukti_domain::IdentityData;
 use jiff::Timestamp;
@@ -7,19 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Keys, PersonKey};
 
-/// The stored record of a confirmation. It contains no personal data: the digests are keyed.
+/// The stored record of a confirmation. It contains no personal data, because the digests are
+/// keyed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConfirmationRecord {
-    /// The person's index key.
+    /// The index key of the person.
     pub pk: PersonKey,
-    /// Keyed digests of the covered identity data: NIK, birth date and sex.
+    /// The keyed digests of the confirmed identity data: NIK, birth date and sex.
     pub covered: Vec<String>,
-    /// When it was granted.
+    /// When the confirmation was granted.
     pub confirmed_at: Timestamp,
 }
 
 impl ConfirmationRecord {
-    /// Creates the record that confirms these data of a person.
+    /// Creates the record that confirms these identity data of a person.
     pub fn new(person: &PersonKey, data: &IdentityData, now: Timestamp, keys: &Keys) -> Self {
         Self {
             pk: person.clone(),

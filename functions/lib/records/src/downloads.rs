@@ -1,4 +1,4 @@
-//! Quick download: requests for a link without an account, and the rate limit that applies to them.
+//! Quick downloads: requests for a link without an account, and their rate limit.
 
 use bukti_domain::{BirthDate, Dose, PersonName};
 use jiff::civil::Date;
@@ -9,29 +9,30 @@ use serde_bytes::ByteBuf;
 use crate::limit::{Count, DAY, Limit};
 use crate::{Corrupt, DownloadKey, ItemKey, Keys, OpenError, PersonKey, SmsKind, SmsRequest};
 
-/// Limits the requests for one person whose facts match a dose.
+/// The rate limit of requests for one person whose facts match a dose.
 const LIMIT: Limit =
     Limit { pause: SignedDuration::from_secs(DownloadRecord::RESEND_AFTER as i64), per_day: 3 };
 
-/// How long after a request its SMS may still be sent. A later SMS would confuse its receiver.
+/// How long after its request an SMS may still be sent. A later SMS would confuse its recipient.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
-/// The details of one dose that a requester enters beside the identity number, as proof of knowing
-/// them. Personal data: store them in sealed fields only.
+/// The details of one dose that a requester enters with the identity number, to prove knowledge of
+/// them. Contains personal data: store it only in sealed fields.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct DownloadFacts {
-    /// The name, as entered.
+    /// The person's name, as entered.
     pub name: String,
-    /// The birth date.
+    /// The person's birth date.
     pub birth_date: BirthDate,
-    /// The day of the vaccination.
+    /// The date of the vaccination.
     pub vaccination_date: Date,
-    /// The vaccine's name in the catalogue.
+    /// The vaccine's name, as in the catalogue.
     pub vaccine: String,
 }
 
 impl DownloadFacts {
-    /// Whether all facts match the recorded dose. A value that the dose lacks matches nothing.
+    /// Whether all facts match the recorded dose. A fact does not match if the dose lacks this
+    /// value.
     pub fn fit(&self, dose: &Dose) -> bool {
         let said = PersonName::parse(&self.name);
         let same_name = said.zip(dose.name.as_ref()).is_some_and(|(said, known)| known.matches(&said));
@@ -42,17 +43,19 @@ impl DownloadFacts {
     }
 }
 
-/// The stored record of a person's last request. Personal data are in the sealed field `facts`.
+/// The stored record of the latest request for a person. Personal data are in the sealed field
+/// `facts`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DownloadRecord {
-    /// Its key.
+    /// The key of the person's quick downloads.
     pub pk: DownloadKey,
-    /// When it was sent, in Unix milliseconds; distinguishes the requests for one person.
+    /// When the request was sent, in milliseconds since the Unix epoch. Distinguishes the requests
+    /// for one person.
     pub sent_at: i64,
-    /// The sealed facts, until they have been compared.
+    /// The sealed facts; `None` once they have been compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     facts: Option<ByteBuf>,
-    /// The request for an SMS, until the facts have been compared.
+    /// The request for an SMS; `None` once the facts have been compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms_request: Option<SmsRequest>,
     expires_at: i64,
@@ -62,7 +65,7 @@ impl DownloadRecord {
     /// The minimum interval between two links for one person, in seconds.
     pub const RESEND_AFTER: u32 = 5 * 60;
 
-    /// Creates a request for this person.
+    /// Creates the record of a request for this person.
     ///
     /// # Errors
     ///
@@ -82,8 +85,9 @@ impl DownloadRecord {
     }
 
     /// Applies the rate limit to this request, whose facts match a dose: one link in five minutes
-    /// and three a day per person, by the time of sending. `last` is the person's last admitted
-    /// request. Idempotent: a request that was admitted is [`Admission::Before`].
+    /// and three a day per person, by the time of the request. `last` is the person's most recently
+    /// admitted request. Idempotent: a request that was admitted earlier results in
+    /// [`Admission::Before`].
     pub fn admission(&self, last: Option<&AdmittedRecord>) -> Admission {
         if last.is_some_and(|last| last.count.sent_at == self.sent_at) {
             return Admission::Before;
@@ -95,12 +99,12 @@ impl DownloadRecord {
         }
     }
 
-    /// The index key of the requested person, who need not have any record.
+    /// The index key of the requested person, who need not have any records.
     pub fn person(&self) -> PersonKey {
         self.pk.person()
     }
 
-    /// The time from which on no SMS is sent for it.
+    /// The time after which no SMS is sent for this request.
     pub fn ends(&self) -> Timestamp {
         self.time() + LIFETIME
     }
@@ -109,7 +113,7 @@ impl DownloadRecord {
         Timestamp::from_millisecond(self.sent_at).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// The facts; `None` once they have been compared.
+    /// Opens the facts; `None` if they have been compared.
     ///
     /// # Errors
     ///
@@ -119,24 +123,24 @@ impl DownloadRecord {
     }
 }
 
-/// The last request for a person that was admitted, since its facts matched a dose.
+/// The last admitted request for a person, which means that its facts matched a dose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdmittedRecord {
     #[serde(flatten)]
-    /// The admitted requests of the current day.
+    /// The number of requests that were admitted in the current day.
     pub count: Count,
-    /// When the record expires, in Unix seconds.
+    /// When the record expires, in seconds since the Unix epoch.
     pub expires_at: i64,
 }
 
-/// Whether a request gets a link under the rate limit.
+/// Whether the rate limit admits a request, so that its link is sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// This request was admitted before.
+    /// The request was admitted by an earlier attempt.
     Before,
-    /// It is admitted; writing this record counts it towards the limit.
+    /// The request is admitted. Write this record to count it towards the limit.
     New(AdmittedRecord),
-    /// The rate limit is reached.
+    /// The request is rejected, because the rate limit is reached.
     Refused,
 }
 
@@ -175,7 +179,7 @@ mod tests {
         assert!(!DownloadFacts { birth_date: date(1989, 1, 25).into(), ..facts() }.fit(&dose));
         assert!(!DownloadFacts { vaccination_date: date(2021, 1, 28), ..facts() }.fit(&dose));
         assert!(!DownloadFacts { vaccine: "Moderna".to_owned(), ..facts() }.fit(&dose));
-        // A value that the dose lacks matches nothing.
+        // A fact does not match if the dose lacks this value.
         assert!(!facts().fit(&FeedRow::default().dose()));
     }
 

@@ -1,21 +1,21 @@
-//! The keys of the table's items. All code that builds or parses a key is here.
+//! The keys of the table's items. All code that builds or parses these keys is here.
 //!
 //! | item | `pk` | `sk` | indexed by |
 //! |---|---|---|---|
 //! | dose, with the history of its event | `EVENT#` event | `DOSE` | person, phone, name with birth date |
-//! | SMS of a dose, one for each phone it had | `EVENT#` event | `SMS#` phone version | |
+//! | SMS of a dose, one per version of its phone | `EVENT#` event | `SMS#` phone version | |
 //! | claim on a dose that several events may report | `DOSE#` person, date, vaccine and number | `CLAIM` | |
-//! | mark of a person with a dose whose series does not have two doses | `SERIES#` person | `SERIES` | |
+//! | mark of a person who has a dose outside a two-dose series | `SERIES#` person | `SERIES` | |
 //! | certificate | `CERTIFICATE#` certificate id | `CERTIFICATE` | person |
 //! | link in an SMS | `LINK#` token | `LINK` | |
 //! | SMS about a locked link | `LINK#` token | `SMS` | |
-//! | last request for a quick download | `DOWNLOAD#PERSON#` person | `DOWNLOAD` | |
-//! | last admitted request for a quick download | `DOWNLOAD#PERSON#` person | `ADMITTED` | |
+//! | latest request for a quick download | `DOWNLOAD#PERSON#` person | `DOWNLOAD` | |
+//! | latest admitted request for a quick download | `DOWNLOAD#PERSON#` person | `ADMITTED` | |
 //! | SMS of a quick download | `DOWNLOAD#PERSON#` person | `SMS#` time of the request | |
 //! | lock of the quick download of a person | `DOWNLOAD#PERSON#` person | `LOCK` | |
 //! | case of the helpdesk | `CASE#` case number | `CASE` | person |
 //! | SMS of a case | `CASE#` case number | `SMS#` revision | |
-//! | case that waits for an officer | `HELPDESK#QUEUE` | when it was opened, case | |
+//! | case that waits for an officer | `HELPDESK#QUEUE` | opening time, case | |
 //! | confirmed identity data of a person | `PERSON#` person | `CONFIRMATION#` case | |
 //! | officer of the helpdesk | `HELPDESK#OFFICERS` | phone | |
 //! | entry of the audit log | `AUDIT#` day | time, order | person |
@@ -32,13 +32,13 @@
 //! | API key of a sender | `SENDERS#KEYS` | key id | |
 //! | revoked certificate | `REVOKED#` first byte of its hash | certificate id | |
 //! | document signer | `TRUST#SIGNERS` | key id | |
-//! | name of the active signer | `TRUST#SIGNERS` | `ACTIVE` | |
+//! | key id of the active signer | `TRUST#SIGNERS` | `ACTIVE` | |
 //! | signer of another issuer | `TRUST#ISSUERS` | key id and digest of the key | |
 //! | lease of the process that publishes | `TRUST#PUBLISHING` | `LEASE` | |
 //!
 //! Keys contain [keyed hashes](Keys) of events, persons, phones, doses and cases, and hashes of
-//! tokens, never the values. Personal fields are [sealed](Keys::seal) with the item's key as
-//! associated data. So a dump of the table reveals no personal data.
+//! tokens, but never these values themselves. Personal fields are [sealed](Keys::seal) with the
+//! item's key as associated data. So a dump of the table reveals no personal data.
 
 mod hashes;
 mod items;

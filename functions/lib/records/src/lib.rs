@@ -1,9 +1,10 @@
 //! The table's records (doses, certificates, cases and others) and their state transitions.
 //!
-//! Everything here is pure: no I/O, no clock, no AWS. Time is passed in. The store reads a record,
-//! computes the next revision with a method of the record, and writes it by a conditional write or
-//! a transaction; if the condition fails, it reads the record and computes again. So each
-//! transition can be tested without a store.
+//! Everything in this crate except random numbers is pure: no I/O, no clock, no AWS; the time is
+//! passed in. The store reads a record, computes its next revision with a method of the record, and
+//! writes this revision with a conditional write or a transaction. If the condition fails, the
+//! store reads the record and computes its next revision again. So each transition can be tested
+//! without a store.
 //!
 //! The module [`keys`] builds and parses the keys of the table's items.
 

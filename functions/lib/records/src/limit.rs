@@ -1,32 +1,34 @@
-//! Rate limits with a minimum interval and a daily maximum, decided from a stored count.
+//! Rate limits with a minimum interval and a daily maximum, applied to a stored count.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// The length of the window that `per_day` applies to, which begins with its first request.
+/// The length of the window for `per_day`. A window begins with its first request.
 pub const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// A rate limit.
+/// A minimum interval between requests, and a maximum per day.
 pub(crate) struct Limit {
     /// The minimum interval between two requests.
     pub(crate) pause: SignedDuration,
-    /// The maximum number of requests in a day.
+    /// The maximum number of requests per window of one day.
     pub(crate) per_day: u32,
 }
 
-/// The count of requests, stored in the record of the last one.
+/// The count of requests, stored in the record of the latest request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Count {
-    /// When the last request was sent, in Unix milliseconds; the optimistic lock of the next write.
+    /// When the latest request was sent, in milliseconds since the Unix epoch; the optimistic lock
+    /// of the next write.
     pub sent_at: i64,
-    /// When the window of `sent` began, in Unix seconds.
+    /// When the current window began, in seconds since the Unix epoch.
     pub day_began: i64,
-    /// The number of requests since then.
+    /// The number of requests in the current window.
     pub sent: u32,
 }
 
 impl Limit {
-    /// The count after one more request, or, if that exceeds the limit, the time of the next one.
+    /// Adds one request at `now` to the count. If this exceeds the limit, returns when the next
+    /// request is allowed.
     pub(crate) fn one_more(&self, known: Option<Count>, now: Timestamp) -> Result<Count, Timestamp> {
         let mut count = Count { sent_at: now.as_millisecond(), day_began: now.as_second(), sent: 1 };
         if let Some(known) = known {

@@ -1,4 +1,4 @@
-//! Links in SMS: their lifetime, and the lockout after wrong birth dates.
+//! Links in SMS: how long they are valid, and the lockout after wrong birth dates.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,41 +11,42 @@ const LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// The stored record of a link, under the hash of its token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LinkRecord {
-    /// The link's key.
+    /// The key of the link, which contains the hash of its token.
     pub pk: LinkKey,
-    /// The key of the event whose certificate it opens.
+    /// The key of the event whose certificate the link opens.
     pub event: EventKey,
-    /// The version of the dose's phone that it was sent to. It is invalid once the dose has
-    /// another.
+    /// The version of the dose's phone to which the link was sent. The link is invalid once the
+    /// dose has a later phone version.
     pub phone_version: u32,
-    /// The number of wrong birth dates that are left before it is locked. A correct one resets it.
+    /// The number of remaining attempts. A correct birth date resets it; a link without remaining
+    /// attempts is locked.
     pub tries_left: u32,
-    /// The index key of the person whose quick download requested it; `None` for other links. Not
-    /// named `person`: the index of persons lists all items with that attribute.
+    /// The index key of the person whose quick download was requested; `None` for other links. Not
+    /// named `person`, because the index of persons lists all items that have this attribute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_of: Option<PersonKey>,
-    /// When it was locked, after too many wrong birth dates.
+    /// When the link was locked after too many wrong birth dates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked_at: Option<Timestamp>,
-    /// The request for the SMS to the phone that received the link, once it is locked.
+    /// The request for the notice that the link was locked, to the phone that received the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms_request: Option<SmsRequest>,
-    /// When it was first opened.
+    /// When the link was first opened with the correct birth date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
-    /// When its receiver answered "this was not me", which makes it invalid.
+    /// When the recipient answered "this was not me", which invalidates the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_at: Option<Timestamp>,
-    /// When it expires, in Unix seconds.
+    /// When the link expires, in seconds since the Unix epoch.
     pub expires_at: i64,
 }
 
 impl LinkRecord {
-    /// The number of wrong birth dates in a row that lock a link.
+    /// The number of consecutive wrong birth dates that lock a link.
     pub const TRIES: u32 = 5;
 
-    /// A link for the dose's current phone. `download_of` is the index key of the person whose
-    /// quick download requested it.
+    /// Creates a link for the dose's current phone. `download_of` is the index key of the person
+    /// whose quick download was requested; `None` for other links.
     pub fn new(token: &Token, dose: &DoseRecord, download_of: Option<&PersonKey>, now: Timestamp) -> Self {
         Self {
             pk: Keys::link(token.secret()),
@@ -61,12 +62,12 @@ impl LinkRecord {
         }
     }
 
-    /// The request for the SMS about a link that is locked at this time.
+    /// The request for the notice that a link was locked at `now`.
     pub fn locked_sms(now: Timestamp) -> SmsRequest {
         SmsRequest { kind: SmsKind::LinkLocked, number: now.as_millisecond() }
     }
 
-    /// The outcome of an attempt that could not be counted: the link is locked or invalid.
+    /// The outcome of an attempt that could not be counted, because the link is locked or invalid.
     pub fn uncounted(known: Option<Self>, now: Timestamp) -> LinkAttempt {
         match known {
             Some(link) if link.refused_at.is_none() && link.expires_at > now.as_second() => {
@@ -80,9 +81,9 @@ impl LinkRecord {
 /// The outcome of an attempt to open a link.
 #[derive(Debug)]
 pub enum LinkAttempt {
-    /// The attempt was counted; the birth date may now be compared.
+    /// The attempt was counted, so the birth date may be compared.
     Counted(LinkRecord),
-    /// No attempts are left.
+    /// The link is locked: no attempts remain.
     Locked,
     /// The link is unknown, expired or refused.
     Dead,

@@ -1,4 +1,4 @@
-//! Records of sent SMS, with which duplicate requests are recognised.
+//! Records of sent SMS, by which duplicate requests are recognised.
 //!
 //! ```text
 //!  (none) ──claim──► sending, leased ──sent──► sent
@@ -6,8 +6,8 @@
 //!                      └──────┘ lease expired: its process died; the next attempt takes it over
 //! ```
 //!
-//! A process that dies between the call of the SMS service and the write of [`Sent`] leaves an SMS
-//! that the next attempt sends again.
+//! If a process dies after calling the SMS service and before writing [`Sent`], the next attempt
+//! sends the SMS again.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -15,30 +15,30 @@ use serde_bytes::ByteBuf;
 
 use crate::{CaseRecord, DoseRecord, DownloadRecord, ItemKey, LinkKey, LinkRecord};
 
-/// How long the claim is stored after its request has ended. It has to outlast the retention of the
-/// table's stream, 24 hours.
+/// How long a claim is stored after its request has ended. It must outlast the retention period of
+/// the table's stream, which is 24 hours.
 const CLAIM_RETENTION: SignedDuration = SignedDuration::from_hours(48);
 
-/// The reason for an SMS. Requests for the same occasion are duplicates.
+/// The reason for an SMS. Multiple requests for one occasion are duplicates.
 #[derive(Clone, Debug)]
 pub struct Occasion {
-    /// The key of its record.
+    /// The key of the SMS record.
     pub key: ItemKey,
-    /// When its record expires, in Unix seconds; `None` for never.
+    /// When the SMS record expires, in seconds since the Unix epoch; `None` if it never expires.
     pub expires_at: Option<i64>,
 }
 
 impl Occasion {
-    /// The certificate of a dose, to its current phone.
+    /// The link to the certificate of a dose, sent to its current phone.
     pub fn dose(dose: &DoseRecord) -> Self {
         Self { key: ItemKey::dose_sms(&dose.pk, dose.phone_version), expires_at: None }
     }
 
-    /// A request for a quick download.
+    /// The link of a quick download.
     pub fn download(request: &DownloadRecord) -> Self {
         Self {
             key: ItemKey::download_sms(&request.pk, request.sent_at),
-            // After the last possible delivery of the request by the stream.
+            // After the stream's last possible delivery of the request.
             expires_at: Some((request.ends() + CLAIM_RETENTION).as_second()),
         }
     }
@@ -48,12 +48,12 @@ impl Occasion {
         Self { key: ItemKey::replaced_sms(&before.pk, before.phone_version), expires_at: None }
     }
 
-    /// The notice to the holder of a certificate whose dose was retracted.
+    /// The notice to the holder of a certificate that the dose was retracted.
     pub fn retracted(dose: &DoseRecord) -> Self {
         Self { key: ItemKey::retracted_sms(&dose.pk, dose.void_version), expires_at: None }
     }
 
-    /// A step of a case that the applicant has to know.
+    /// The notice about a step of a case that the applicant has to know.
     pub fn case(case: &CaseRecord) -> Self {
         Self { key: ItemKey::case_sms(&case.pk, case.revision), expires_at: None }
     }
@@ -63,71 +63,73 @@ impl Occasion {
         Self { key: ItemKey::locked_sms(&link.pk), expires_at: Some(link.expires_at) }
     }
 
-    /// The name of the message, the same for each attempt.
+    /// The idempotency key of the message.
     pub fn name(&self) -> String {
         self.key.to_string()
     }
 }
 
-/// The stored record of an SMS that is being sent, or was.
+/// The stored record of an SMS that is being sent or was sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NotificationRecord {
-    /// When the lease expires, in Unix milliseconds.
+    /// When the lease expires, in milliseconds since the Unix epoch.
     pub lease_until: i64,
     /// When the first attempt began.
     pub claimed_at: Timestamp,
-    /// The token of its link, sealed, until it is sent.
+    /// The sealed token of the link in the SMS; `None` once the SMS has been sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<ByteBuf>,
-    /// The confirmation by the SMS service, once there is one.
+    /// The confirmation by the SMS service; `None` until it accepts the SMS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<Sent>,
-    /// When the record expires, in Unix seconds.
+    /// When the record expires, in seconds since the Unix epoch; `None` if it never expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<i64>,
 }
 
-/// The SMS service's confirmation that it accepted an SMS.
+/// The confirmation that the SMS service accepted an SMS.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sent {
-    /// When the service accepted it.
+    /// When the SMS service accepted the SMS.
     pub at: Timestamp,
-    /// The service's id of the message.
+    /// The message id that the SMS service assigned.
     pub message_id: String,
-    /// The key that a link with the SMS's token has, even if the SMS contains no link.
+    /// The key of the link with the SMS's token, even if the SMS contains no link.
     pub link: Option<LinkKey>,
 }
 
-/// The outcome of claiming an SMS that was claimed before.
+/// The outcome of claiming an SMS that already has a stored claim.
 #[derive(Debug)]
 pub enum Claimed {
-    /// The SMS was sent.
+    /// The SMS has already been sent.
     Sent,
-    /// The stored claim is the caller's own: the response to its write was lost.
+    /// The stored claim is the caller's own; the response to its write was lost.
     Own,
     /// Another process has the lease.
     Leased,
-    /// The lease has expired, since its process died. Writing this record takes it over.
+    /// The lease has expired, because the process that had it died. Write this record to take it
+    /// over.
     TakenOver(NotificationRecord),
 }
 
 impl NotificationRecord {
-    /// The duration of the lease in seconds. Longer than the sum of the time-outs of all calls that
+    /// The duration of the lease in seconds. It exceeds the sum of the time-outs of all calls that
     /// sending an SMS makes.
     pub const LEASE_SECONDS: i64 = 20;
 
-    /// The first claim, with the sealed token of its link.
+    /// Creates the first claim of an SMS, with the sealed token of its link.
     pub fn first(occasion: &Occasion, token: Option<ByteBuf>, now: Timestamp) -> Self {
         let lease_until = (now + SignedDuration::from_secs(Self::LEASE_SECONDS)).as_millisecond();
         Self { lease_until, claimed_at: now, token, sent: None, expires_at: occasion.expires_at }
     }
 
-    /// Decides the outcome of this first claim, given the stored claim.
+    /// The outcome of this claim if the claim `known` is already stored.
     pub fn claimed(&self, known: &Self, now: Timestamp) -> Claimed {
         if known.sent.is_some() {
             return Claimed::Sent;
         }
-        // Each sealed token has its own nonce, so only a claim of the same process can be equal.
+        // Each sealed token has its own nonce, so an equal token means that this process wrote the
+        // claim.
         if known.token == self.token {
             return Claimed::Own;
         }

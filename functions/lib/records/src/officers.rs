@@ -5,18 +5,19 @@ use jiff::Timestamp;
 
 use crate::PhoneKey;
 
-/// An officer of the helpdesk.
+/// An officer of the helpdesk, with the personal fields opened.
 #[derive(Clone, Debug)]
 pub struct Officer {
-    /// The index key of the officer's phone, which the audit log uses as the officer's id.
+    /// The index key of the officer's phone, which is also the officer's id in the audit log.
     pub id: PhoneKey,
-    /// The name, as an admin entered it.
+    /// The officer's name, as entered by an admin.
     pub name: String,
-    /// The role, which decides the permissions.
+    /// The role, which determines the officer's permissions.
     pub role: Role,
-    /// When the officer was added.
+    /// When an admin added the officer.
     pub added_at: Timestamp,
-    /// The random id of the current second factor. A session is valid only while it names this id,
-    /// so that none outlives the officer's removal or the replacement of the second factor.
+    /// The random id of the current second factor. An officer's session is valid only if it
+    /// contains this id, so that no session outlives the officer's removal or the replacement of
+    /// the second factor.
     pub enrolment: String,
 }

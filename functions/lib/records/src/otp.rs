@@ -1,4 +1,4 @@
-//! One-time codes: six digits, valid for five minutes, five attempts and one use.
+//! One-time codes: six digits, valid for five minutes, five attempts, single use.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -6,27 +6,27 @@ use serde_bytes::ByteBuf;
 
 use crate::{Keys, PhoneKey};
 
-/// The number of attempts with a code.
+/// The number of attempts per code.
 const TRIES: u32 = 5;
 
 /// The stored record of a request for a code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OtpRecord {
-    /// The phone's index key. Not named `phone`: the index of phones lists all items with that
-    /// attribute.
+    /// The index key of the phone. Not named `phone`, because the index of phones lists all items
+    /// that have this attribute.
     pub phone_key: PhoneKey,
-    /// The keyed hash of phone and code.
+    /// The keyed hash of the phone and the code.
     pub code: String,
-    /// The number of attempts that are left.
+    /// The number of remaining attempts.
     pub tries_left: u32,
-    /// When the code expires, in Unix seconds.
+    /// When the code expires, in seconds since the Unix epoch.
     pub code_ends: i64,
-    /// When the requester may request another code, in Unix seconds.
+    /// When the requester may request another code, in seconds since the Unix epoch.
     pub next_at: i64,
-    /// The name of a new account, sealed.
+    /// The name for the account, sealed; `None` if the requester gave none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<ByteBuf>,
-    /// When the record expires, in Unix seconds.
+    /// When the record expires, in seconds since the Unix epoch.
     pub expires_at: i64,
 }
 
@@ -36,7 +36,7 @@ impl OtpRecord {
     /// The minimum interval between two requests for a code.
     pub const PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
-    /// A request for this code (its keyed hash), for this phone (its index key).
+    /// Creates a request for a code (its keyed hash) for a phone (its index key).
     pub fn new(phone_key: PhoneKey, code: String, name: Option<ByteBuf>, now: Timestamp) -> Self {
         let code_ends = (now + Self::LIFETIME).as_second();
         let next_at = (now + Self::PAUSE).as_second();
@@ -44,27 +44,27 @@ impl OtpRecord {
     }
 
     /// The number of seconds, at least one, until the requester may request another code for this
-    /// phone (its index key); `None` if this request was for another phone.
+    /// phone (its index key). `None` if this request was for another phone.
     pub fn pause(&self, phone_key: &PhoneKey, now: Timestamp) -> Option<u32> {
         let seconds = (self.next_at - now.as_second()).max(1);
         (self.phone_key == *phone_key).then(|| u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
-    /// Whether the entered code, given by its keyed hash, is correct. Compares in constant time.
+    /// Whether an entered code, given by its keyed hash, is correct. Compares in constant time.
     pub fn is_right(&self, tried: &str) -> bool {
         Keys::is_equal(tried, &self.code)
     }
 }
 
-/// The stored record of a device from which a phone has logged in.
+/// The stored record that a phone has logged in with a device.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeviceRecord {
-    /// Until when the device is known, in Unix seconds.
+    /// When the device is forgotten, in seconds since the Unix epoch.
     pub expires_at: i64,
 }
 
 impl DeviceRecord {
-    /// Whether the device is still known.
+    /// Whether the device is still remembered.
     pub fn is_known(&self, now: Timestamp) -> bool {
         self.expires_at > now.as_second()
     }
@@ -73,17 +73,17 @@ impl DeviceRecord {
 /// The outcome of an attempt with a code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CodeAttempt {
-    /// The code was correct and is now used up.
+    /// The code was correct, and cannot be used again.
     Right {
-        /// The name given for a new account.
+        /// The name for the account; `None` if the requester gave none.
         name: Option<String>,
     },
-    /// The code was wrong.
+    /// The code was wrong, but more attempts may remain.
     Wrong {
-        /// The number of attempts that are left.
+        /// The number of remaining attempts.
         tries_left: u32,
     },
-    /// There is no valid code: none was requested, or it expired, was used, or has no attempts
+    /// There is no valid code: none was requested, or it has expired, was used, or has no attempts
     /// left.
     Dead,
 }

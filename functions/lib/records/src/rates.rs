@@ -5,16 +5,16 @@ use jiff::{SignedDuration, Timestamp};
 /// A fixed-window rate limit. The first window began at the Unix epoch.
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
-    /// The name of the limit.
+    /// The name of the limit, which is part of the key of its counters.
     pub name: &'static str,
-    /// The length of a window.
+    /// The length of each window.
     pub window: SignedDuration,
     /// The maximum count per window.
     pub most: u32,
 }
 
 impl Rate {
-    /// The number of the window that contains this time, and when it ends.
+    /// The number of the window that contains this time, and when the window ends.
     pub fn window_at(&self, now: Timestamp) -> (i64, Timestamp) {
         let length = self.window.as_secs().max(1);
         let window = now.as_second().div_euclid(length);

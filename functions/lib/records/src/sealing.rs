@@ -1,4 +1,4 @@
-//! Sealed fields: personal data of an item, encrypted with AES-256-GCM.
+//! Sealed fields: personal data in items, encrypted with AES-256-GCM.
 
 use std::sync::{PoisonError, RwLockReadGuard};
 
@@ -10,16 +10,16 @@ use serde::de::DeserializeOwned;
 
 use crate::Keys;
 
-/// The first byte of a sealed field: the version of the layout that [`Keys::seal`] describes.
+/// The first byte of a sealed field. It identifies the layout that [`Keys::seal`] describes.
 const FORMAT: u8 = 1;
 
-/// A sealed field that cannot be opened: damaged, moved from another item, or sealed with a key
-/// that no longer exists.
+/// The error for a sealed field that cannot be opened, because it is damaged, was moved from
+/// another item, or was sealed with a key that no longer exists.
 #[derive(Debug, thiserror::Error)]
 #[error("a sealed field cannot be opened")]
 pub struct OpenError;
 
-/// A sealing key.
+/// A key for sealed fields.
 pub struct Sealing {
     id: u8,
     key: LessSafeKey,
@@ -27,8 +27,9 @@ pub struct Sealing {
 }
 
 impl Sealing {
-    /// The 32-byte key with this id, which opens at once and seals from this Unix second on, when
-    /// all processes have it. `None` if the key has another length.
+    /// Creates the 32-byte key with this id. The key can open fields at once, and seals from
+    /// `seals_from` on (in seconds since the Unix epoch), when all processes have it. `None` if the
+    /// key has another length.
     pub fn new(id: u8, bytes: &[u8], seals_from: i64) -> Option<Self> {
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, bytes).ok()?);
         Some(Self { id, key, seals_from })
@@ -36,7 +37,7 @@ impl Sealing {
 }
 
 impl Keys {
-    /// Replaces the sealing keys, after a key rotation.
+    /// Replaces the sealing keys after a key rotation, for all clones of these keys.
     pub fn replace_sealing(&self, sealing: Vec<Sealing>) {
         *self.0.sealing.write().unwrap_or_else(PoisonError::into_inner) = sealing;
     }
@@ -46,13 +47,13 @@ impl Keys {
     }
 
     /// Seals a value for one field of an item. `item` names the field and is the associated data,
-    /// so that a field moved to another item does not open. Layout: format (1 byte), key id (1),
-    /// nonce (12), ciphertext and tag.
+    /// so that a field that is moved to another item cannot be opened. `None` if no key can seal
+    /// yet. Layout: format (1 byte), key id (1), nonce (12), ciphertext and tag.
     pub fn seal<T: Serialize>(&self, item: &str, value: &T, now: Timestamp) -> Option<Vec<u8>> {
         self.seal_bytes(item, serde_json::to_vec(value).ok()?, now)
     }
 
-    /// Seals bytes that are no field of an item, such as a document in a backup, with `item` as
+    /// Seals bytes that are not a field of an item, such as a document in a backup. `item` is the
     /// associated data.
     pub fn seal_bytes(&self, item: &str, mut data: Vec<u8>, now: Timestamp) -> Option<Vec<u8>> {
         let now = now.as_second();
@@ -69,12 +70,12 @@ impl Keys {
         Some(sealed)
     }
 
-    /// Opens a field that [`Keys::seal`] sealed for the same `item`.
+    /// Opens a field that was sealed by [`Keys::seal`] with an equal `item`.
     pub fn open<T: DeserializeOwned>(&self, item: &str, sealed: &[u8]) -> Result<T, OpenError> {
         serde_json::from_slice(&self.open_bytes(item, sealed)?).map_err(|_| OpenError)
     }
 
-    /// Opens bytes that [`Keys::seal_bytes`] sealed with the same `item`.
+    /// Opens bytes that were sealed by [`Keys::seal_bytes`] with an equal `item`.
     pub fn open_bytes(&self, item: &str, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
         let [FORMAT, id, rest @ ..] = sealed else { return Err(OpenError) };
         let sealing = self.sealing();
@@ -93,7 +94,7 @@ mod tests {
     use super::*;
 
     const BEFORE: Timestamp = Timestamp::UNIX_EPOCH;
-    /// Names of items, as associated data.
+    /// Item names that serve as associated data.
     const ONE: &str = "one item";
     const OTHER: &str = "another item";
 

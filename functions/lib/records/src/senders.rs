@@ -7,23 +7,23 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sender {
-    /// A facility, by its code in the national register. It sends its own doses, and corrects only
-    /// what it sent itself.
+    /// A facility, identified by its code in the national register. It sends its own doses, and can
+    /// correct only events that it reported itself.
     Facility(String),
-    /// A data hub, by a name that the admin gives it. It sends and corrects the doses of all
-    /// facilities. Feeds that are put into the bucket come from a hub too.
+    /// A data hub, identified by a name that an admin chooses. It sends and corrects doses of all
+    /// facilities. Feeds that are put into the bucket are treated as sent by a hub.
     Hub(String),
 }
 
 impl Sender {
-    /// The facility's code, or the hub's name.
+    /// The code of the facility, or the name of the hub.
     pub fn name(&self) -> &str {
         match self {
             Sender::Facility(name) | Sender::Hub(name) => name,
         }
     }
 
-    /// The facility's code; `None` for a hub.
+    /// The code of the facility; `None` for a hub.
     pub fn facility(&self) -> Option<&str> {
         match self {
             Sender::Facility(code) => Some(code),
@@ -39,7 +39,8 @@ impl Sender {
         }
     }
 
-    /// Kind and name in one text, for keyed hashes.
+    /// The kind and the name in one text, so that a facility and a hub with equal names are
+    /// distinct.
     pub fn tagged(&self) -> String {
         format!("{} {}", self.kind(), self.name())
     }
@@ -48,17 +49,17 @@ impl Sender {
 /// An API key, without its secret.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ApiKey {
-    /// The key's id.
+    /// The public id, which is part of the API key.
     #[serde(rename = "sk")]
     pub id: String,
-    /// The sender that it identifies.
+    /// The sender that the API key identifies.
     pub sender: Sender,
-    /// When it was added.
+    /// When the API key was added.
     pub added_at: Timestamp,
-    /// When it expires, if it does.
+    /// When the API key expires; `None` if it does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Timestamp>,
-    /// When it was last used, with the precision of an hour.
+    /// When the API key was last used, with a precision of one hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<Timestamp>,
     /// The hash of the secret.
@@ -66,7 +67,7 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
-    /// Whether it has expired.
+    /// Whether the API key has expired.
     pub fn has_ended(&self, now: Timestamp) -> bool {
         self.ends_at.is_some_and(|ends| ends <= now)
     }

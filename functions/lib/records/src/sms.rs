@@ -1,8 +1,8 @@
 //! The SMS outbox: requests for SMS.
 //!
-//! A write that has to cause an SMS puts the request into the item that it changes, so that change
-//! and request are one write. `notify` reads the table's stream and sends the requested SMS. A
-//! request is new if it differs from that in the item's previous image.
+//! If a write requires an SMS, the request is an attribute of the written item, so that the change
+//! and the request are one write. `notify` reads the table's stream and sends the requested SMS. A
+//! request is new if it differs from the request in the item's previous image.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,13 +17,14 @@ bukti_domain::codes! {
         /// The helpdesk corrected the dose and its phone, so the owner of the previous phone gets
         /// [`PhoneReplaced`](Self::PhoneReplaced) as well.
         PhoneCorrected = "phone_corrected" => "sms.corrected",
-        /// The phone is no longer the one of a dose. Never requested on its own.
+        /// The phone of a dose was replaced; sent to the previous phone. Only sent together with
+        /// another SMS, never requested.
         PhoneReplaced = "phone_replaced" => "sms.phone_replaced",
-        /// The helpdesk sends the link once more.
+        /// The helpdesk resent the link.
         Resent = "resent" => "sms.first_dose",
         /// The sender retracted the dose after its certificate was issued.
         Retracted = "retracted" => "sms.retracted",
-        /// Quick download: somebody requested a link.
+        /// Someone requested a quick download.
         Download = "download" => "sms.download",
         /// A link was locked after too many wrong birth dates.
         LinkLocked = "link_locked" => "sms.link_locked",
@@ -37,18 +38,18 @@ bukti_domain::codes! {
 }
 
 impl SmsKind {
-    /// Whether the SMS has a link to the certificate of a dose.
+    /// Whether the SMS contains a link to the certificate of a dose.
     pub fn has_certificate_link(self) -> bool {
         matches!(self, Self::FirstDose | Self::Corrected | Self::PhoneCorrected | Self::Resent)
     }
 }
 
-/// A request for an SMS, an attribute of the item that it is about.
+/// A request for an SMS, stored as an attribute of the item that the SMS is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SmsRequest {
     /// What the SMS is about.
     pub kind: SmsKind,
-    /// Distinguishes the requests of one item: the revision or the time of the write.
+    /// The revision or the time of the write, which distinguishes the requests of one item.
     pub number: i64,
 }
 
@@ -56,12 +57,12 @@ impl SmsRequest {
     /// The attribute's name in all items.
     pub const ATTRIBUTE: &str = "sms_request";
 
-    /// A request made by the write of this revision of an item.
+    /// The request that is made by writing this revision of an item.
     pub fn of_revision(kind: SmsKind, revision: u32) -> Self {
         Self { kind, number: revision.into() }
     }
 
-    /// The pattern of a stream filter that passes items with a request.
+    /// The stream filter pattern that selects items with a request.
     pub fn filter() -> String {
         format!(
             r#"{{"dynamodb": {{"NewImage": {{"{}": {{"M": {{"kind": {{"S": [{{"exists": true}}]}}}}}}}}}}}}"#,

@@ -1,15 +1,15 @@
-//! Random tokens of links, sessions, requests for one-time codes, and devices.
+//! Random tokens for links, sessions, one-time code requests, and devices.
 
 use aws_lc_rs::rand;
 use serde::{Deserialize, Serialize};
 
-/// A random token of 131 bits: 22 letters and digits. It has no other characters, since phones do
-/// not recognise a trailing hyphen or underscore as part of a link in an SMS.
+/// A random token of 131 bits: 22 letters and digits. Other characters are not used, because phones
+/// do not recognise a trailing hyphen or underscore as part of a link in an SMS.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Token(String);
 
 impl Token {
-    /// A new token. `None` if the system's random number generator fails.
+    /// Generates a token; `None` if the system's random number generator fails.
     pub fn generate() -> Option<Self> {
         const LETTERS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
         let mut text = String::with_capacity(22);
@@ -17,19 +17,19 @@ impl Token {
             let mut bytes = [0; 32];
             rand::fill(&mut bytes).ok()?;
             // Rejection sampling: six bits have 64 values, of which two are discarded, so that all
-            // letters are equally likely.
+            // characters are equally likely.
             let letters = bytes.iter().filter_map(|byte| LETTERS.get(usize::from(byte & 63)));
             text.extend(letters.take(22 - text.len()).map(|letter| char::from(*letter)));
         }
         Some(Self(text))
     }
 
-    /// A token from a request, not validated.
+    /// Wraps a token from a request, without validating it.
     pub fn from_request(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The text of the token. Secret: for the SMS or the cookie only.
+    /// The text of the token. Secret: only for the SMS or the cookie.
     pub fn secret(&self) -> &str {
         &self.0
     }
@@ -54,7 +54,8 @@ mod tests {
             }
         }
         assert_eq!(letters.len(), 62);
-        // 355 of each on average. The bounds are exceeded by chance in one of ten million runs.
+        // The expected count is 355 per character. A correct generator violates these bounds in
+        // one of ten million runs.
         assert!(letters.values().all(|count| (240..=470).contains(count)), "{letters:?}");
     }
 }

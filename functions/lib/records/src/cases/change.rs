@@ -1,4 +1,4 @@
-//! The change to a dose that a correction makes.
+//! Changes that corrections make to a dose.
 
 use bukti_domain::{Correction, FeedRow, PhoneNumber};
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use super::CaseFile;
 use crate::EventKey;
 
-/// The change that a correction makes. A proposal stores it instead of the resulting row, so that
-/// corrections of the same dose that are granted before it are not undone.
+/// The change that a correction makes. A proposal stores the change instead of the resulting row,
+/// so that it does not undo other corrections of the dose that are granted in the meantime.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// Corrects one value of a recorded dose.
     Correct {
-        /// The key of its event.
+        /// The key of the dose's event.
         event: EventKey,
-        /// The value to correct.
+        /// Which value is corrected.
         correction: Correction,
-        /// The right value, as entered.
+        /// The correct value, as entered.
         right: String,
-        /// The dose's values at the time of the proposal, see [`Correction::basis`].
+        /// The dose's values when the change was proposed, see [`Correction::basis`].
         basis: Vec<String>,
     },
     /// Adds a missing dose with this row.
@@ -27,7 +27,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Corrects a value of the dose with this row. `None` if the new value is invalid.
+    /// A correction of one value of the dose with this row; `None` if the new value is invalid.
     pub fn correcting(event: &EventKey, correction: Correction, row: &FeedRow, right: &str) -> Option<Self> {
         correction.corrected(row, right)?;
         Some(Self::Correct {
@@ -38,7 +38,7 @@ impl Change {
         })
     }
 
-    /// The key of the event whose dose is corrected; `None` for a missing dose.
+    /// The key of the event whose dose is corrected; `None` if a missing dose is added.
     pub fn event(&self) -> Option<&EventKey> {
         match self {
             Change::Correct { event, .. } => Some(event),
@@ -46,9 +46,9 @@ impl Change {
         }
     }
 
-    /// Whether a supervisor other than the proposer has to approve it: it changes whom a
-    /// certificate is for, or moves it to another phone than the one that opened the case, which
-    /// was verified by a one-time code.
+    /// Whether a supervisor other than the proposer has to approve the change, because it changes
+    /// the person that a certificate is for, or sets a phone other than the one that opened the
+    /// case, which was verified with a one-time code.
     pub fn needs_approval(&self, file: &CaseFile) -> bool {
         match self {
             Change::Correct { correction: Correction::Phone, right, .. } => {
@@ -59,7 +59,7 @@ impl Change {
         }
     }
 
-    /// The row that results from applying the change to the dose's current row.
+    /// The dose's row after the change; `None` if the change cannot be applied to `row`.
     pub fn applied(&self, row: Option<&FeedRow>) -> Option<FeedRow> {
         match self {
             Change::Correct { correction, right, .. } => correction.corrected(row?, right),
@@ -67,7 +67,7 @@ impl Change {
         }
     }
 
-    /// Whether the dose has changed since the proposal, so that the change must not be applied.
+    /// Whether the dose was changed after the proposal, so that the change must not be applied.
     pub(super) fn is_stale(&self, row: Option<&FeedRow>) -> bool {
         match (self, row) {
             (Change::Correct { correction, basis, .. }, Some(row)) => *basis != correction.basis(row),

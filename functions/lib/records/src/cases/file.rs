@@ -8,38 +8,38 @@ use serde::{Deserialize, Serialize};
 use super::Change;
 use crate::{Keys, NameKey, Officer, PhoneKey};
 
-/// The content of a case. Personal data: store it in a sealed field only.
+/// The content of a case. Contains personal data: store it only in a sealed field.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CaseFile {
-    /// The case number.
+    /// The case number, by which the applicant finds the case.
     pub number: String,
-    /// NIK or passport number, as entered.
+    /// The NIK or passport number, as entered.
     pub identity: String,
-    /// The name, as entered.
+    /// The person's name, as entered.
     pub name: String,
-    /// The birth date.
+    /// The person's birth date.
     pub birth_date: BirthDate,
-    /// The phone that opened the case, E.164; verified by a one-time code.
+    /// The phone that opened the case, in E.164; verified with a one-time code.
     pub phone: String,
-    /// The right value, as entered; empty for a missing dose.
+    /// The correct value, as entered; empty for a missing dose.
     pub right: String,
-    /// The missing dose, as the applicant describes it.
+    /// The missing dose, as the applicant describes it; `None` for other corrections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose: Option<MissingDose>,
-    /// The applicant's further remarks.
+    /// The applicant's further remarks; may be empty.
     pub note: String,
-    /// Whether a possibly matching dose was found when the case was opened.
+    /// Whether a dose that may match was found when the case was opened.
     pub possible_match: bool,
-    /// Uploaded pictures and PDFs, such as of vaccination cards.
+    /// Uploaded images and PDFs, such as photos of vaccination cards.
     #[serde(default)]
     pub evidence: Vec<Evidence>,
-    /// The officers' questions and the applicant's answers.
+    /// The officers' questions and the applicant's answers, oldest first.
     #[serde(default)]
     pub messages: Vec<Message>,
-    /// The correction that an officer proposed, until another officer decides.
+    /// The proposed correction, while it waits for another officer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<Proposal>,
-    /// The decision, once there is one.
+    /// The decision; `None` while the case is undecided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
 }
@@ -47,54 +47,55 @@ pub struct CaseFile {
 /// A dose that is missing from the records, as the applicant describes it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MissingDose {
-    /// The number of the dose.
+    /// The number of the dose in its series.
     pub dose_number: u8,
-    /// The vaccine's name.
+    /// The vaccine's name, as in the catalogue.
     pub vaccine: String,
-    /// The day of the vaccination.
+    /// The date of the vaccination.
     pub vaccination_date: Date,
-    /// The facility's name.
+    /// The name of the facility, as entered.
     pub facility: String,
 }
 
-/// An uploaded piece of evidence.
+/// An uploaded file, or one whose upload is about to start.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Its key in the bucket.
+    /// The key of the object in the bucket.
     pub key: String,
-    /// Its media type.
+    /// The declared media type.
     pub content_type: String,
-    /// Its length in bytes.
+    /// The declared length in bytes.
     pub bytes: u64,
 }
 
-/// A message of a case.
+/// A question or answer in a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Message {
-    /// When it was sent.
+    /// When the message was sent.
     pub at: Timestamp,
-    /// Whether an officer wrote it, not the applicant.
+    /// Whether an officer wrote the message; otherwise the applicant did.
     pub from_officer: bool,
-    /// The message.
+    /// The text, as entered.
     pub text: String,
 }
 
 /// A correction that waits for approval by a second officer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Proposal {
-    /// The id of the proposing officer, who must not approve it.
+    /// The id of the officer who proposed the correction, and must not approve it.
     pub officer: PhoneKey,
-    /// The officer's name.
+    /// The name of that officer.
     pub officer_name: String,
-    /// When it was proposed.
+    /// When the correction was proposed.
     pub at: Timestamp,
-    /// The officer's reason.
+    /// The officer's reason, as entered.
     pub why: String,
-    /// Who at a facility or the civil registry confirmed it, instead of evidence or in addition
-    /// to it.
+    /// Who confirmed the correct value at a facility or the civil registry, if anyone. May replace
+    /// evidence or add to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<String>,
-    /// The proposed change; `None` in records of earlier versions, which have to be proposed again.
+    /// The proposed change; `None` in records of earlier versions, whose corrections have to be
+    /// proposed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
 }
@@ -102,22 +103,22 @@ pub struct Proposal {
 /// The decision on a case.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Decision {
-    /// Whether it was granted.
+    /// Whether the case was granted; otherwise it was refused.
     pub granted: bool,
-    /// The officer's name.
+    /// The name of the officer who decided.
     pub officer_name: String,
-    /// When it was decided.
+    /// When the case was decided.
     pub at: Timestamp,
-    /// The reason, which the applicant reads.
+    /// The officer's reason, which the applicant reads.
     pub why: String,
-    /// Who at a facility or the civil registry confirmed it, instead of evidence or in addition
-    /// to it.
+    /// Who confirmed the correct value at a facility or the civil registry, if anyone. May replace
+    /// evidence or add to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<String>,
 }
 
 impl Decision {
-    /// The decision of this officer; the pair is the reason and
+    /// Creates the decision of this officer. The pair contains the reason and
     /// [`confirmed_by`](Self::confirmed_by).
     pub(super) fn of(
         officer: &Officer,
@@ -136,7 +137,8 @@ impl Decision {
 }
 
 impl CaseFile {
-    /// The applicant's statements about the person; `None` if number or name is invalid.
+    /// The applicant's statements about the person; `None` if the identity number or the name is
+    /// invalid.
     pub fn asking(&self) -> Option<Asking> {
         Some(Asking {
             identity: Identity::parse(&self.identity)?,
@@ -146,12 +148,12 @@ impl CaseFile {
         })
     }
 
-    /// The index key of name and birth date; `None` if the name is invalid.
+    /// The index key of the person's name and birth date; `None` if the name is invalid.
     pub fn alike(&self, keys: &Keys) -> Option<NameKey> {
         PersonName::parse(&self.name).map(|name| keys.alike(&name, self.birth_date))
     }
 
-    /// The phone that opened the case.
+    /// The phone that opened the case; `None` if the stored number is invalid.
     pub fn phone(&self) -> Option<PhoneNumber> {
         PhoneNumber::parse(&self.phone)
     }

@@ -11,44 +11,45 @@ use crate::{CaseKey, Corrupt, EventKey, ItemKey, Keys, OpenError, PersonKey, Pho
 /// The stored record of a case. Personal data are in the sealed field `file`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CaseRecord {
-    /// Its key.
+    /// The key of the case.
     pub pk: CaseKey,
-    /// The number of writes, from 1; the optimistic lock of the next write.
+    /// The number of times that the record was written; the optimistic lock of the next write.
     pub revision: u32,
-    /// The kind of correction that is requested.
+    /// The kind of correction that the applicant requests.
     pub correction: Correction,
-    /// The state of the case.
+    /// Where the case is on its way to a decision.
     pub state: CaseState,
-    /// The index key of the person with the entered number, who need not have any record.
+    /// The index key of the person with the entered identity number, which need not have any
+    /// records.
     pub person: PersonKey,
-    /// The index key of the phone that opened the case. Not named `phone`: the index of phones
-    /// lists all items with that attribute.
+    /// The index key of the phone that opened the case. Not named `phone`, because the index of
+    /// phones lists all items that have this attribute.
     pub applicant: PhoneKey,
-    /// The key of the event whose dose was corrected.
+    /// The key of the event whose dose was corrected; `None` until the case is granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<EventKey>,
-    /// When it was opened.
+    /// When the case was opened.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When the case was last changed.
     pub changed_at: Timestamp,
-    /// The last request for an SMS to the phone that opened it.
+    /// The latest request for an SMS to the phone that opened the case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sms_request: Option<SmsRequest>,
     pub(super) file: ByteBuf,
 }
 
-/// The data of a case that is to be opened.
+/// The data of a case that is about to be opened.
 #[derive(Clone, Debug)]
 pub struct NewCase {
-    /// The kind of correction that is requested.
+    /// The kind of correction that the applicant requests.
     pub correction: Correction,
-    /// The person's index key.
+    /// The index key of the person with the entered identity number.
     pub person: PersonKey,
-    /// The content; [`CaseRecord::new`] sets its number.
+    /// The content. [`CaseRecord::new`] sets the case number in it.
     pub file: CaseFile,
 }
 
-/// An entry of the helpdesk's queue.
+/// An entry in the helpdesk's queue of cases that wait for an officer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Queued {
     sk: String,
@@ -57,7 +58,7 @@ pub struct Queued {
 }
 
 impl CaseRecord {
-    /// Opens a case for a phone (its index key) under this random number.
+    /// Creates the record of a new case for a phone (its index key). `number` is random.
     ///
     /// # Errors
     ///
@@ -86,7 +87,7 @@ impl CaseRecord {
         })
     }
 
-    /// The content of the case.
+    /// Opens the content of the case.
     ///
     /// # Errors
     ///
@@ -95,8 +96,8 @@ impl CaseRecord {
         keys.open(&file_aad(&self.pk), &self.file)
     }
 
-    /// The next revision, with this state and file. Requests an SMS if the state changes to one
-    /// that the citizen has to know.
+    /// The next revision, with this state and content. Requests an SMS if the applicant has to know
+    /// about the new state.
     pub(super) fn next(
         &self,
         state: CaseState,
@@ -116,7 +117,7 @@ impl CaseRecord {
         })
     }
 
-    /// Its entry in the queue of cases that wait for an officer.
+    /// The entry of the case in the queue.
     pub fn queued(&self) -> Queued {
         let key = ItemKey::queued(&self.pk, self.created_at);
         Queued { sk: key.sk().to_owned(), case: self.pk.clone() }
@@ -124,13 +125,13 @@ impl CaseRecord {
 }
 
 impl Queued {
-    /// The position in the queue, oldest first.
+    /// The entry's position in the queue, which is sorted oldest first.
     pub fn position(&self) -> &str {
         &self.sk
     }
 }
 
-/// The SMS that announces a change to this state.
+/// The kind of SMS that announces this state; `None` if the state needs no SMS.
 fn sms_about(state: CaseState) -> Option<SmsKind> {
     match state {
         CaseState::AskedBack => Some(SmsKind::CaseAskedBack),

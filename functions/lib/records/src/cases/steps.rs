@@ -1,4 +1,4 @@
-//! The steps of a case: who may take which, and the case that results.
+//! The steps of a case: who may take them, and the case that results.
 
 use bukti_domain::{CaseState, Correction, FeedRow, Identity, IdentityData, MAX_EVIDENCE_COUNT, likenesses};
 use jiff::Timestamp;
@@ -6,34 +6,35 @@ use jiff::Timestamp;
 use super::{CaseFile, CaseRecord, Change, Decision, Evidence, Message, Proposal};
 use crate::{Corrupt, DoseRecord, EventKey, Keys, Officer};
 
-/// The maximum number of messages of a case, since DynamoDB limits the size of an item.
+/// The maximum number of messages in a case, because DynamoDB limits the size of an item.
 const MAX_MESSAGES: usize = 40;
 
 /// The outcome of a step of a case.
 #[derive(Debug)]
 pub enum Step {
-    /// The step was taken; the resulting case.
+    /// The step was taken; contains the resulting case.
     Done(Box<CaseRecord>),
-    /// The case or the dose has changed meanwhile, or the state of the case forbids the step.
+    /// The case or the dose was changed concurrently, or the step is not allowed in the state of
+    /// the case.
     Overtaken,
     /// The dose was corrected after the proposal, which therefore no longer applies.
     ProposalOvertaken,
     /// The officer opened the case, or the dose is registered with the officer's phone.
     OwnCase,
-    /// The dose belongs to another person than the one that the case is about.
+    /// The dose belongs to a person other than the one in the case.
     ForeignDose,
-    /// An admin withdrew the dose.
+    /// An admin has withdrawn the dose.
     Withdrawn,
-    /// The resulting dose would be invalid or contradict itself.
+    /// The resulting dose would be invalid, or its data would contradict each other.
     Contradiction,
 }
 
-/// The result of a step, or the [`Step`] that says why it cannot be taken.
+/// The result of a step, or the [`Step`] that explains why it cannot be taken.
 pub type Decided<T> = Result<Result<T, Step>, Corrupt>;
 
 impl CaseRecord {
-    /// The case with a piece of evidence whose upload is about to start. `None` if the case has the
-    /// maximum number of pieces or is decided.
+    /// The case with a file of evidence whose upload is about to start; `None` if the case has the
+    /// maximum number of files or has been decided.
     ///
     /// # Errors
     ///
@@ -52,7 +53,7 @@ impl CaseRecord {
         self.next(self.state, &file, keys, now).map(Some)
     }
 
-    /// The case, open again, with the applicant's answer to an officer's question.
+    /// The case, reopened, with the applicant's answer to an officer's question.
     ///
     /// # Errors
     ///
@@ -93,7 +94,7 @@ impl CaseRecord {
         self.next(state, &file, keys, now).map(Ok)
     }
 
-    /// The case after an officer refused it.
+    /// The case after an officer has refused it.
     ///
     /// # Errors
     ///
@@ -107,8 +108,8 @@ impl CaseRecord {
         self.next(CaseState::Refused, &file, keys, now).map(Ok)
     }
 
-    /// The case with an officer's proposal, which another officer has to approve. The caller has
-    /// checked with [`changed`](Self::changed) that the officer may propose it.
+    /// The case with an officer's proposal, which another officer has to approve. Call
+    /// [`changed`](Self::changed) first to check that the officer may make this proposal.
     ///
     /// # Errors
     ///
@@ -133,8 +134,8 @@ impl CaseRecord {
         self.next(CaseState::AwaitingApproval, &file, keys, now)
     }
 
-    /// The granted case, with the event of the corrected dose. The caller has checked with
-    /// [`changed`](Self::changed) that the officer may grant it.
+    /// The granted case, with the event of the corrected dose. Call [`changed`](Self::changed)
+    /// first to check that the officer may grant the correction.
     ///
     /// # Errors
     ///
@@ -152,13 +153,13 @@ impl CaseRecord {
         Self { event, ..self.clone() }.next(CaseState::Granted, &file, keys, now)
     }
 
-    /// The pending proposal, if another officer made it.
+    /// The pending proposal, if it was made by a different officer.
     pub fn proposal_of_another<'a>(&self, officer: &Officer, file: &'a CaseFile) -> Option<&'a Proposal> {
         let proposal = file.proposal.as_ref().filter(|proposal| proposal.officer != officer.id);
         proposal.filter(|_| self.state == CaseState::AwaitingApproval)
     }
 
-    /// The reason why this officer may not decide the case; `None` if the officer may.
+    /// Why this officer may not decide the case; `None` if the officer may.
     fn rejection_for(&self, officer: &Officer) -> Option<Step> {
         if self.state.is_decided() {
             Some(Step::Overtaken)
@@ -169,9 +170,9 @@ impl CaseRecord {
         }
     }
 
-    /// The row that results from applying a change to the dose, or the [`Step`] that says why this
-    /// officer may not make the change in this case. Every proposed or granted correction of a dose
-    /// is checked here.
+    /// The row that results from applying a change to the dose, or the [`Step`] that explains why
+    /// this officer may not make the change in this case. Every proposed or granted correction of a
+    /// dose is checked here.
     ///
     /// # Errors
     ///
@@ -199,8 +200,8 @@ impl CaseRecord {
             return Ok(Err(Step::ProposalOvertaken));
         }
         let Some(changed) = change.applied(row.as_ref()) else { return Ok(Err(Step::Contradiction)) };
-        // Check the phone before the change and after it: officers must neither move a dose away
-        // from their own phone nor to it.
+        // Check the phone before and after the change: officers must not move a dose away from
+        // their own phone, nor to it.
         let after = changed.dose().phone.map(|phone| keys.phone(&phone));
         let phones = [dose.and_then(|dose| dose.phone.as_ref()), after.as_ref()];
         if phones.into_iter().flatten().any(|phone| *phone == officer.id) {
@@ -209,9 +210,9 @@ impl CaseRecord {
         Ok(Ok(changed))
     }
 
-    /// Whether a dose belongs to the person that the case is about. It may be recorded under
-    /// another number only if the number is to be corrected, which a supervisor approves, and name
-    /// and birth date resemble the person's.
+    /// Whether a dose belongs to the person in the case. A dose may be recorded under another
+    /// identity number only if the number is to be corrected, which a supervisor has to approve,
+    /// and if its name and birth date resemble the person's.
     fn covers_dose(
         &self,
         change: &Change,
@@ -227,8 +228,8 @@ impl CaseRecord {
         Ok(corrects_number && asking.is_some_and(|asking| !likenesses(&asking, &row.dose()).is_empty()))
     }
 
-    /// The identity data of a row that belong to the case's person and contradict the NIK; `None`
-    /// if there is nothing to confirm.
+    /// The identity data in a row that belong to the person in the case and contradict the NIK;
+    /// `None` if there is nothing to confirm.
     pub fn data_to_confirm(&self, row: &FeedRow, keys: &Keys) -> Option<IdentityData> {
         let data = IdentityData::of(&row.dose()).filter(|data| !data.contradictions().is_empty())?;
         (keys.person(&Identity::Nik(data.nik.clone())) == self.person).then_some(data)

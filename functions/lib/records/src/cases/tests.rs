@@ -34,7 +34,7 @@ fn dose(row: FeedRow, keys: &Keys) -> DoseRecord {
 
 const NIK: &str = "3171012401896246";
 
-/// A case about the name of Iwan's dose.
+/// A case that asks to correct the name on Iwan's dose.
 fn case(keys: &Keys) -> CaseRecord {
     let file = CaseFile {
         number: String::new(),
@@ -56,7 +56,7 @@ fn case(keys: &Keys) -> CaseRecord {
     CaseRecord::new(&applicant(), new, &CaseNumber::of_bits(1), keys, NOW).unwrap()
 }
 
-/// The outcome of a step: the next state of the case, or the name of the rejection.
+/// The outcome of a step: the next state of the case, or the name of the [`Step`] that rejects it.
 fn outcome(decided: Decided<CaseRecord>, before: &CaseRecord) -> Result<CaseState, &'static str> {
     match decided.unwrap() {
         Ok(next) => {
@@ -84,7 +84,7 @@ fn state_decides_which_steps_are_possible() {
     use CaseState::{AskedBack, AwaitingApproval, Granted, Open, Refused};
     let keys = keys();
     let overtaken = Err("overtaken");
-    // The state, then the outcomes of answering, asking back and refusing.
+    // Each row has a state, and the outcomes of answering, asking back and refusing in this state.
     for (state, answered, asked_back, refused) in [
         (Open, overtaken, Ok(AskedBack), Ok(Refused)),
         (AskedBack, Ok(Open), Ok(AskedBack), Ok(Refused)),

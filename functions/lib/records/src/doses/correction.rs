@@ -1,4 +1,4 @@
-//! Corrections of a dose by the helpdesk.
+//! Corrections of doses by the helpdesk.
 
 use bukti_domain::{FeedRow, IdentityData, Origin, Verdict};
 use jiff::{SignedDuration, Timestamp};
@@ -6,12 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{DoseRecord, Incoming};
 use crate::{Corrupt, DoseKey, Keys, PhoneKey, SmsKind};
 
-/// A dose after a correction.
+/// A dose after a correction, to be written.
 pub struct Rewrite(DoseRecord);
 
 impl Rewrite {
-    /// Whether the dose is not worse than before the correction. An incomplete dose may stay
-    /// incomplete, until the facility completes it.
+    /// Whether the dose is no worse than before the correction. An incomplete dose may remain
+    /// incomplete until the facility completes it.
     pub fn is_no_worse_than(&self, before: Option<&DoseRecord>) -> bool {
         match self.0.verdict {
             Verdict::Complete => true,
@@ -25,16 +25,17 @@ impl Rewrite {
         &self.0
     }
 
-    /// The key of the claim of the corrected dose.
+    /// The key of the corrected dose's claim; `None` if the dose has none.
     pub fn claim(&self) -> Option<&DoseKey> {
         self.0.claim.as_ref()
     }
 }
 
 impl DoseRecord {
-    /// The dose after a correction to this row. Its links become invalid, it gets a new
-    /// certificate, and an SMS to its phone is requested. `covered` are the digests of the person's
-    /// confirmed identity data. `None` if the correction changes nothing, or the dose is retracted
+    /// The dose after a correction that results in this row. Its links become invalid, it gets a
+    /// new certificate, and an SMS to its phone is requested. `covered` contains the digests of the
+    /// person's confirmed identity data. `None` if the correction changes nothing, or if the dose
+    /// is retracted or a duplicate.
     /// or a duplicate.
     ///
     /// # Errors
@@ -48,13 +49,13 @@ impl DoseRecord {
         covered: &[String],
         keys: &Keys,
     ) -> Result<Option<Rewrite>, Corrupt> {
-        // Later than all known rows, even if a sender's clock is fast.
+        // Later than all known rows, even if the sender's clock is ahead.
         let latest = record.and_then(|record| record.history.current()).map(|current| current.sent_at);
         let sent_at = latest.map_or(now, |latest| now.max(latest + SignedDuration::from_secs(1)));
         let row = FeedRow { sent_at: sent_at.to_string(), ..row };
         let Some(incoming) = Incoming::judge(row, origin, now, keys) else { return Ok(None) };
         let incoming = incoming.confirmed(covered, keys).unwrap_or(incoming);
-        // Only the facility may undo a retraction, and a duplicate has no certificate to correct.
+        // Only the sender may undo a retraction, and a duplicate has no certificate to correct.
         if record.is_some_and(|record| record.verdict == Verdict::Retracted) {
             return Ok(None);
         }
@@ -63,7 +64,8 @@ impl DoseRecord {
             return Ok(None);
         }
         if let Some(record) = record {
-            // Even if the certificate's content stays the same: a stranger may have the old one.
+            // Required even if the content does not change, because a stranger may have the old
+            // certificate.
             if next.certificate_id.is_some() && next.certificate_version == record.certificate_version {
                 next.raise_certificate_version();
                 next.certificate_id = next.latest_certificate(keys);
@@ -75,7 +77,7 @@ impl DoseRecord {
         Ok(Some(Rewrite(next)))
     }
 
-    /// The dose with its link requested again. Earlier links become invalid.
+    /// The dose with a request to resend its link. Earlier links become invalid.
     #[must_use]
     pub fn resent(&self) -> Self {
         let mut next =
@@ -84,8 +86,8 @@ impl DoseRecord {
         next
     }
 
-    /// Whether this is a held first dose with this phone (its index key), for which a certificate
-    /// is issued once these data are confirmed.
+    /// Whether this is a held first dose, registered with this phone (its index key), for which a
+    /// certificate is issued once these data are confirmed.
     ///
     /// # Errors
     ///

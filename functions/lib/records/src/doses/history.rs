@@ -1,4 +1,4 @@
-//! Transitions of a dose: a new row, or a confirmation of identity data.
+//! Transitions of a dose after a new row or a confirmation of identity data.
 
 use bukti_domain::{History, Verdict, Version};
 use serde_bytes::ByteBuf;
@@ -8,7 +8,7 @@ use super::{DoseRecord, Incoming};
 use crate::{Corrupt, Keys, SmsKind};
 
 impl DoseRecord {
-    /// The record after a row arrived. `None` if nothing changes, since the row is a duplicate or
+    /// The record after a row arrives. `None` if nothing changes, because the row is a duplicate or
     /// its sender may not correct the event.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl DoseRecord {
         Ok(Some(next))
     }
 
-    /// The first revision of an event's record.
+    /// The first revision of the record of an event.
     fn new(incoming: &Incoming, history: History) -> Self {
         Self {
             pk: incoming.event.clone(),
@@ -79,13 +79,13 @@ impl DoseRecord {
         }
     }
 
-    /// Whether the history has a row with the origin of this one.
+    /// Whether the history has a row with the origin of this row: an equal job and line.
     pub fn has_row_of(&self, incoming: &Incoming) -> bool {
         self.history.versions().iter().any(|version| version.origin == incoming.version.origin)
     }
 
-    /// The dose after confirmations were applied, given by the digests of the identity data that
-    /// they cover. `None` if they change nothing.
+    /// The dose after confirmations are applied. `covered` contains the digests of the confirmed
+    /// identity data. `None` if the confirmations change nothing.
     ///
     /// # Errors
     ///
@@ -98,8 +98,8 @@ impl DoseRecord {
             incoming = Incoming::judge(row, current.origin.clone(), self.received_at, keys)
                 .and_then(|incoming| incoming.confirmed(covered, keys));
         }
-        // First the row that counts, even if an earlier version stored it without the digest of
-        // held rows; then the earlier rows, whose results appear in reports.
+        // Confirm the row that counts first, because an earlier version may have stored it without
+        // the digest of a held row. Then confirm the earlier rows, whose results appear in reports.
         let counts = incoming.as_ref().is_some_and(|incoming| history.add(incoming.version.clone()));
         if !history.confirm(covered) && !counts {
             return Ok(None);
@@ -112,7 +112,7 @@ impl DoseRecord {
         Ok(Some(next))
     }
 
-    /// Takes the data of a row, and the index keys of its person and phone.
+    /// Copies the data of a row, and the index keys of its person and phone, into the record.
     fn show(&mut self, incoming: &Incoming, keys: &Keys) -> Result<(), Corrupt> {
         let sealed = keys.seal(&row_aad(&self.pk), &incoming.row, incoming.received_at);
         self.row = ByteBuf::from(sealed.ok_or(Corrupt("a dose cannot be sealed"))?);
@@ -123,7 +123,8 @@ impl DoseRecord {
         Ok(())
     }
 
-    /// Takes the verdict of the row that counts, and updates certificate and claim accordingly.
+    /// Copies the verdict of the row that counts, and updates the certificate and the claim
+    /// accordingly.
     fn apply_verdict(&mut self, record: Option<&DoseRecord>, incoming: &Incoming, keys: &Keys) {
         self.verdict = incoming.version.verdict;
         self.reasons.clone_from(&incoming.version.reasons);
@@ -158,8 +159,8 @@ impl DoseRecord {
         }
     }
 
-    /// Makes all certificates and links of the dose void. When it is complete again, it gets a new
-    /// certificate.
+    /// Invalidates all certificates and links of the dose. When the dose is complete again, it gets
+    /// a new certificate.
     pub(super) fn end_certificates(&mut self) {
         self.void_version = self.certificate_version;
         self.certificate_digest.clear();
@@ -174,11 +175,11 @@ impl DoseRecord {
         }
     }
 
-    /// Moves to the next phone version: links become invalid, and another SMS may be sent.
+    /// Moves to the next phone version, which invalidates links and allows another SMS.
     pub(super) fn raise_phone_version(&mut self) {
         self.phone_version += 1;
-        // The SMS that the helpdesk requested is exempt from the phone's quota. The next one is
-        // charged to it, like that of a first dose.
+        // The SMS that the helpdesk requested is exempt from the phone's quota. The next SMS is
+        // charged to the quota, like the SMS of a first dose.
         if let Some(request) = &mut self.sms_request
             && request.kind == SmsKind::Resent
         {

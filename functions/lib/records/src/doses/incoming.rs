@@ -1,4 +1,4 @@
-//! Received rows, judged but not yet stored.
+//! Rows that were received and judged, but are not stored yet.
 
 use bukti_domain::feed::CompleteDose;
 use bukti_domain::{Dose, FeedRow, HeldIdentity, IdentityData, Origin, Reason, Verdict, Version};
@@ -24,8 +24,8 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// Judges a row that is received now from `origin`. `None` if the row lacks the event id or a
-    /// valid `sent_at`, so that it cannot be stored and appears in the report only.
+    /// Judges a row from `origin` that is received now. `None` if the row has no event id or no
+    /// valid `sent_at`; then it cannot be stored, and appears only in the report.
     pub fn judge(row: FeedRow, origin: Origin, now: Timestamp, keys: &Keys) -> Option<Self> {
         let sent_at = row.sent()?;
         if row.event_id.trim().is_empty() {
@@ -68,7 +68,7 @@ impl Incoming {
         Some(incoming.with_certificate(dose, keys))
     }
 
-    /// Sets the digest of the certificate's content and the claim, if the row is complete.
+    /// Sets the claim and the digest of the certificate's content, if the row is complete.
     fn with_certificate(self, dose: Dose, keys: &Keys) -> Self {
         let complete = dose.complete().filter(|_| self.version.verdict == Verdict::Complete);
         let Some(dose) = complete else { return self };
@@ -79,8 +79,8 @@ impl Incoming {
         }
     }
 
-    /// The row with the verdict that it has apart from the contradictory identity data, if
-    /// confirmations, given by their digests, cover these. `None` if none does.
+    /// The row with its verdict apart from the contradictory identity data, if one of these digests
+    /// of confirmed data covers them; `None` otherwise.
     pub fn confirmed(&self, covered: &[String], keys: &Keys) -> Option<Self> {
         let held = self.version.held.as_ref().filter(|held| covered.contains(&held.digest))?;
         let version =
@@ -88,13 +88,13 @@ impl Incoming {
         Some(Self { version, ..self.clone() }.with_certificate(self.row.dose(), keys))
     }
 
-    /// The row, held for this reason. No confirmation of identity data releases it.
+    /// The row, held for this reason. A confirmation of identity data does not release it.
     pub fn held(self, reason: Reason) -> Self {
         let version = Version { verdict: Verdict::Held, reasons: vec![reason], held: None, ..self.version };
         Self { version, certificate_digest: String::new(), claim: None, ..self }
     }
 
-    /// The index key of the person to whom the dose was given; `None` if the row reports no dose.
+    /// The index key of the person who received the dose; `None` if the row does not report a dose.
     pub fn dosed_person(&self) -> Option<&PersonKey> {
         let is_dose = matches!(self.version.verdict, Verdict::Complete | Verdict::Incomplete);
         self.person.as_ref().filter(|_| is_dose)
@@ -102,7 +102,7 @@ impl Incoming {
 
     /// Whether the row repeats or corrects a dose that this record of its event already counts for
     /// the row's person. If the recorded dose belongs to another person, or does not count yet
-    /// (rejected, or held since its sender exceeded a quota), the row is a further dose.
+    /// because it was rejected or exceeded its sender's quota, the row is an additional dose.
     pub fn is_dose_of(&self, record: &DoseRecord) -> bool {
         let is_dose = |verdict| matches!(verdict, Verdict::Complete | Verdict::Incomplete);
         let is_repeated = |known: &Version| {
@@ -120,12 +120,12 @@ impl Incoming {
         self.person.as_ref().filter(|_| self.version.held.is_some())
     }
 
-    /// The key of its event.
+    /// The key of the event that the row belongs to.
     pub fn event(&self) -> &EventKey {
         &self.event
     }
 
-    /// Sets the sender.
+    /// Sets the sender, which determines who may correct the event later.
     #[must_use]
     pub fn of(self, sender: &Sender) -> Self {
         Self { facility: sender.facility().map(str::to_owned), ..self }

@@ -1,4 +1,4 @@
-//! Transitions of doses that several events report, of which one owns the claim.
+//! Transitions of doses that several events report. One of these events owns the claim.
 
 use bukti_domain::Verdict;
 
@@ -7,7 +7,7 @@ use super::incoming::certificate_digest;
 use crate::{Corrupt, DoseKey, Keys};
 
 impl DoseRecord {
-    /// The dose after another event turned out to own its claim.
+    /// The dose as a duplicate, after the event `owner` was found to own its claim.
     pub fn demoted(&self, owner: &DoseRecord) -> Self {
         let mut next = Self {
             revision: self.revision + 1,
@@ -20,8 +20,8 @@ impl DoseRecord {
         next
     }
 
-    /// The dose, which is neither complete nor a duplicate, after it lost its claim to the event
-    /// with this certificate.
+    /// The dose, which is neither complete nor a duplicate, after another event took its claim.
+    /// `certificate_id` is the certificate of that event.
     pub fn evicted(&self, certificate_id: Option<String>) -> Self {
         let mut next =
             Self { revision: self.revision + 1, claim: None, superseded_by: certificate_id, ..self.clone() };
@@ -29,9 +29,9 @@ impl DoseRecord {
         next
     }
 
-    /// The dose, which is complete, with a new certificate version. For a duplicate that became the
-    /// owner of its claim, a reinstated dose, or one whose certificate shows outdated data about
-    /// the series.
+    /// The complete dose with a new certificate version. For a duplicate that became the owner of
+    /// its claim, a reinstated dose, or a dose whose certificate shows outdated data about the
+    /// series.
     ///
     /// # Errors
     ///
@@ -51,13 +51,13 @@ impl DoseRecord {
         Ok(next)
     }
 
-    /// Whether the event owns this claim, and its dose is complete.
+    /// Whether the event owns this claim and its dose is complete.
     pub fn holds(&self, claim: &DoseKey) -> bool {
         self.is_owner_of(claim) && self.verdict == Verdict::Complete
     }
 
-    /// Whether no other event can get this claim: the event [holds](Self::holds) it, or was
-    /// withdrawn while it had it.
+    /// Whether no other event can get this claim, because the event [holds](Self::holds) it, or was
+    /// withdrawn while it had the claim.
     pub fn keeps(&self, claim: &DoseKey) -> bool {
         match &self.withdrawn {
             Some(withdrawal) => withdrawal.claims.contains(claim),
@@ -65,18 +65,18 @@ impl DoseRecord {
         }
     }
 
-    /// Whether the event owns this claim, even if its dose is not complete.
+    /// Whether the event owns this claim, even if its dose is incomplete.
     pub fn is_owner_of(&self, claim: &DoseKey) -> bool {
         self.claim.as_ref() == Some(claim) && !self.duplicate
     }
 
-    /// Whether the event waits for this claim.
+    /// Whether the event is a duplicate that waits for this claim.
     pub fn waits_for(&self, claim: &DoseKey) -> bool {
         self.claim.as_ref() == Some(claim) && self.duplicate && self.verdict == Verdict::Complete
     }
 
-    /// Whether this revision holds a claim that the previous one did not own, so that the claim has
-    /// to be acquired.
+    /// Whether this revision holds a claim that the previous one did not own. Then the claim has to
+    /// be acquired.
     pub fn gains_claim(&self, before: Option<&DoseRecord>) -> bool {
         self.claim
             .as_ref()

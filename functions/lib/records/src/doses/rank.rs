@@ -1,19 +1,19 @@
-//! The selection of doses for a response that cannot contain all.
+//! Selects the doses for a response that cannot contain all of them.
 
 use jiff::Timestamp;
 
 use super::DoseRecord;
 
-/// The rank of a dose among those of a person or a phone; the least comes first. First come
-/// complete and incomplete doses of owners, then all others; within each, first those of the
-/// requesting phone; then the one that was recorded first. So rows that a stranger adds later
-/// cannot displace a person's own doses.
+/// The rank of a dose among the doses of a person or a phone; lower ranks come first. Complete and
+/// incomplete doses that are not duplicates precede all others. In each of these two groups, the
+/// doses of the requesting phone come first. Remaining ties are decided by the verdict, then by the
+/// time of recording. So rows that a stranger adds later cannot displace a person's own doses.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank(bool, bool, u8, Timestamp, String);
 
 impl Rank {
-    /// The rank of the dose with this event key, from attributes of its record. Thousands may have
-    /// to be ranked; histories and rows are then read only for those that are selected.
+    /// The rank of the dose with this event key, from attributes of its record. Thousands of doses
+    /// may have to be ranked, so histories and rows are read only for the selected ones.
     pub fn new(
         event: &str,
         verdict: &str,

@@ -6,19 +6,19 @@ use super::DoseRecord;
 use crate::{SmsKind, SmsRequest};
 
 impl DoseRecord {
-    /// The kind of the SMS with a link to the certificate; `None` if the dose has no such SMS,
-    /// since it is no first dose and the helpdesk has neither corrected it nor resent its link.
+    /// The kind of SMS that sends a link to the certificate. `None` if the dose is not a first dose
+    /// and the helpdesk has neither corrected it nor resent its link; then no link is sent.
     pub fn certificate_sms(&self) -> Option<SmsKind> {
         let requested = self.sms_request.map(|request| request.kind);
         let first = (self.dose_number == Some(1)).then_some(SmsKind::FirstDose);
         requested.filter(|kind| kind.has_certificate_link()).or(first)
     }
 
-    /// Requests the SMS, if any, that follows from applying a row or a confirmation to `before`.
+    /// Requests the SMS, if any, that the transition from `before` to this revision requires.
     ///
-    /// A new dose or a new certificate requests none here: `issue` writes the request with the
-    /// certificate. If `before` had no certificate, a request is made here nevertheless, since
-    /// `notify` may have processed that of the certificate while the dose had none, and sent
+    /// For a new dose or a new certificate, nothing is requested here, because `issue` writes the
+    /// request with the certificate. The exception is a dose that had no certificate in `before`:
+    /// `notify` may have processed the request of the certificate while the dose had none, and sent
     /// nothing.
     pub(super) fn request_sms_after(&mut self, before: Option<&Self>) {
         let Some(before) = before else { return };
@@ -35,13 +35,13 @@ impl DoseRecord {
         }
     }
 
-    /// Requests an SMS with the write of this revision.
+    /// Requests an SMS, identified by this revision of the dose.
     pub(super) fn request_sms(&mut self, kind: SmsKind) {
         self.sms_request = Some(SmsRequest::of_revision(kind, self.revision));
     }
 
-    /// The dose with its SMS requested again; `None` if it has none. An SMS that was sent is not
-    /// sent again.
+    /// The dose with its SMS requested again; `None` if the dose has no SMS. An SMS that has
+    /// already been sent is not sent again.
     #[must_use]
     pub fn with_sms_requested_again(&self) -> Option<Self> {
         let kind = match self.verdict {

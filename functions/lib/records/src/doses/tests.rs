@@ -166,7 +166,7 @@ fn incomplete_dose_keeps_claim_until_evicted() {
     assert_ne!(back.certificate_id, first.certificate_id);
 }
 
-/// A held row: the NIK of a man born in 1989, and the data of a woman born in 1990.
+/// A held row: the NIK belongs to a man born in 1989, the other data to a woman born in 1990.
 fn held_row(sent_at: &str, batch: &str) -> FeedRow {
     FeedRow {
         tanggal_lahir: "1990-01-24".into(),
@@ -192,7 +192,7 @@ fn confirmation_gives_held_dose_a_certificate() {
     assert_eq!(issued.certificate_id, Some(keys.certificate_id(&held.pk, 1)));
     assert!(issued.confirmed(&covered, &keys).unwrap().is_none(), "confirmations are idempotent");
     assert!(receive(Some(issued.clone()), row, &keys).is_none(), "a duplicate row is not held again");
-    // A corrected row of the event gets its own certificate.
+    // A corrected row of the event gets a new certificate.
     let corrected = held_row("2021-01-30T10:00:00+07:00", "B2");
     let held = receive(Some(issued), corrected, &keys).unwrap();
     assert_eq!(held.verdict, Verdict::Held);
@@ -242,29 +242,29 @@ fn record_survives_json_and_its_row_opens() {
     assert_eq!(read.open(&keys).unwrap().nama, "Iwan");
 }
 
-/// A transition of a dose, in the tables below.
+/// A transition in the tables of the tests below.
 #[derive(Clone, Copy, Debug)]
 enum Transition {
-    /// A row of this day of February 2021, with this last digit of the phone number and this batch;
-    /// without a batch it is incomplete.
+    /// A row. Contains the day in February 2021, the last digit of the phone number, and the batch;
+    /// without a batch, the row is incomplete.
     Row(u8, u8, &'static str),
-    /// A row of this day whose identity data contradict the NIK.
+    /// A row whose identity data contradict the NIK. Contains the day in February 2021.
     Held(u8),
-    /// A retraction of this day.
+    /// A retraction. Contains the day in February 2021.
     Retracted(u8),
-    /// The confirmation of the held row's identity data.
+    /// The identity data of the held row were confirmed.
     Confirmed,
     /// Another event took the claim.
     Evicted,
-    /// Another event turned out to own the claim.
+    /// Another event was found to own the claim.
     Demoted,
-    /// The duplicate became the owner.
+    /// The duplicate became the owner of the claim.
     Promoted,
     /// An admin withdrew the dose.
     Withdrawn,
-    /// An admin reinstated it.
+    /// An admin reinstated the dose.
     Reinstated,
-    /// The helpdesk resent its link.
+    /// The helpdesk resent the link.
     Resent,
 }
 
@@ -292,7 +292,7 @@ fn apply_transition(record: Option<DoseRecord>, step: Transition, keys: &Keys) -
     }
 }
 
-/// Verdict, whether there is a certificate, certificate version, void version, phone version.
+/// The verdict, whether there is a certificate id, and the certificate, void and phone versions.
 type State = (Verdict, bool, u32, u32, u32);
 
 #[test]
@@ -350,7 +350,7 @@ fn transitions_update_verdict_and_versions() {
     }
 }
 
-/// The kind of the SMS that the last step of a dose requests.
+/// The kind of SMS that the last of these transitions requests.
 fn requested_by(steps: &[Transition], keys: &Keys) -> Option<SmsKind> {
     let (mut before, mut record) = (None, None);
     for step in steps {

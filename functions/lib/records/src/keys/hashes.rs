@@ -1,4 +1,4 @@
-//! Keyed hashes (HMAC-SHA-256), with which the table's keys reveal no personal data.
+//! Keyed hashes (HMAC-SHA-256), which prevent the table's keys from revealing personal data.
 
 use std::fmt;
 use std::sync::{Arc, RwLock};
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::sealing::Sealing;
 
-/// The keys for hashing and sealing.
+/// The secret keys for keyed hashes and sealed fields.
 #[derive(Clone)]
 pub struct Keys(pub(crate) Arc<Inner>);
 
@@ -27,14 +27,15 @@ pub(crate) struct Inner {
 }
 
 impl Keys {
-    /// The key of keyed hashes, at least 32 bytes, and the sealing keys. `None` if it is shorter.
+    /// Creates the keys from the key of keyed hashes and the sealing keys; `None` if the key of
+    /// keyed hashes is shorter than 32 bytes.
     pub fn new(index: &[u8], sealing: Vec<Sealing>) -> Option<Self> {
         let index = (index.len() >= 32).then(|| hmac::Key::new(hmac::HMAC_SHA256, index))?;
         Some(Self(Arc::new(Inner { index, sealing: RwLock::new(sealing) })))
     }
 
     fn mac(&self, purpose: &str, value: &str) -> hmac::Tag {
-        // The separator, which no purpose contains, makes the input unambiguous.
+        // No purpose contains the separator, so the input is unambiguous.
         hmac::sign(&self.0.index, format!("{purpose}\u{1f}{value}").as_bytes())
     }
 
@@ -42,39 +43,38 @@ impl Keys {
         URL_SAFE_NO_PAD.encode(&self.mac(purpose, value).as_ref()[..18])
     }
 
-    /// The key of an event's items.
+    /// The key of the items of an event. Whitespace around the event id is ignored.
     pub fn event(&self, event_id: &str) -> EventKey {
         EventKey::of_id(&self.hash("event", event_id.trim()))
     }
 
-    /// The index key of a person.
+    /// The index key of the person with this identity number.
     pub fn person(&self, identity: &Identity) -> PersonKey {
         PersonKey::of_id(&self.hash("person", &identity.tagged()))
     }
 
-    /// The index key of a phone.
+    /// The index key of a phone, by its number in E.164.
     pub fn phone(&self, phone: &PhoneNumber) -> PhoneKey {
         PhoneKey::of_id(&self.hash("phone", phone.e164()))
     }
 
-    /// The key of a case.
+    /// The key of the case with this number.
     pub fn case(&self, number: &CaseNumber) -> CaseKey {
         CaseKey::of_id(&self.hash("case", number.as_str()))
     }
 
-    /// The index key of a name and birth date, which doses with different identity numbers may
-    /// share.
+    /// The index key of a name and birth date. Doses with different identity numbers may have the
+    /// same key.
     pub fn alike(&self, name: &PersonName, birth_date: BirthDate) -> NameKey {
         NameKey::of_id(&self.hash("name and birth date", &format!("{birth_date}\u{1f}{}", name.match_key())))
     }
 
-    /// The digest of identity data, with which a held row is matched with a confirmation.
+    /// The keyed digest of identity data, by which a confirmation is matched with held rows.
     pub fn identity_data(&self, data: &IdentityData) -> String {
         self.hash("identity data", &data.content())
     }
 
-    /// The key of the claim on a dose: the same for every event that reports this dose of this
-    /// person.
+    /// The key of the claim on a dose. It is identical for all events that report this dose.
     pub fn dose_claim(&self, dose: &CompleteDose) -> DoseKey {
         let CompleteDose { identity, vaccination_date, vaccine, dose_number, .. } = dose;
         let fields =
@@ -82,81 +82,81 @@ impl Keys {
         DoseKey::of_id(&self.hash("dose", &fields.join("\u{1f}")))
     }
 
-    /// Random bytes. `None` if the system's random number generator fails.
+    /// Generates random bytes; `None` if the system's random number generator fails.
     pub fn random<const N: usize>() -> Option<[u8; N]> {
         let mut bytes = [0; N];
         rand::fill(&mut bytes).ok()?;
         Some(bytes)
     }
 
-    /// The digest of a row's content.
+    /// The keyed digest of a row's content, by which duplicate rows are recognised.
     pub fn row_digest(&self, row: &FeedRow) -> String {
         self.hash("row", &row.content())
     }
 
-    /// The digest of the fields that a certificate shows.
+    /// The keyed digest of the fields that a certificate shows.
     pub fn certificate_digest(&self, fields: &str) -> String {
         self.hash("certificate content", fields)
     }
 
-    /// The id of a certificate: 80 bits derived from event and version, so that a retry results in
-    /// the same id.
+    /// The id of a certificate: 80 bits that are derived from the event and the version, so that a
+    /// retry results in an identical id.
     pub fn certificate_id(&self, event: &EventKey, version: u32) -> String {
         let tag = self.mac("certificate", &format!("{} {version}", event.as_str()));
         let bits = tag.as_ref()[..10].iter().fold(0u128, |bits, byte| bits << 8 | u128::from(*byte));
         (0..16).rev().map(|at| char::from(CROCKFORD_ALPHABET[(bits >> (at * 5)) as usize & 31])).collect()
     }
 
-    /// The name of a certificate's document. It depends on the QR text too, so that two signatures
+    /// The name of a certificate's document. It also depends on the QR text, so that two signatures
     /// of one certificate have different documents.
     pub fn document_name(&self, certificate_id: &str, qr_text: &str) -> String {
         format!("{certificate_id}-{}", self.hash("document", qr_text))
     }
 
-    /// The id of the job of a request over HTTP, derived from sender and body, so that a retry gets
-    /// the same job.
+    /// The id of the job of a request over HTTP, derived from the sender and the body, so that a
+    /// retry gets the same job.
     pub fn job(&self, sender: &str, sent: &[u8]) -> String {
         let sent = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, sent));
         format!("api-{}", self.hash("job", &format!("{sender}\u{1f}{sent}")))
     }
 
-    /// The key of the counter of a rate limit, for a subject and a window.
+    /// The key of a rate limit's counter for one subject and window.
     pub fn rate(&self, name: &str, subject: &str, window: i64) -> RateKey {
         RateKey::of_id(&self.hash("rate", &format!("{name}\u{1f}{window}\u{1f}{subject}")))
     }
 
-    /// The stored hash of a one-time code.
+    /// The keyed hash of a one-time code, which also depends on the phone.
     pub fn code(&self, phone: &str, code: &str) -> String {
         self.hash("code", &format!("{phone} {code}"))
     }
 
-    /// The key of the link with this token. The hash of a token needs no secret key, since a token
-    /// has too many bits for a brute-force search.
+    /// The key of the link with this token. The hash of a token needs no secret key, because a
+    /// token has too many bits for a brute-force search.
     pub fn link(token: &str) -> LinkKey {
         LinkKey::of_id(&Self::token(token))
     }
 
-    /// The key of a request for a one-time code, or of a device, with this token.
+    /// The key of the one-time code request or device that this token identifies.
     pub fn login(token: &str) -> LoginKey {
         LoginKey::of_id(&Self::token(token))
     }
 
-    /// The key of a session with this token.
+    /// The key of the session that this token identifies.
     pub fn session(token: &str) -> SessionKey {
         SessionKey::of_id(&Self::token(token))
     }
 
-    /// The key of a used captcha with this signature.
+    /// The key that marks the captcha with this signature as used.
     pub fn captcha(signature: &str) -> CaptchaKey {
         CaptchaKey::of_id(&Self::token(signature))
     }
 
-    /// The stored hash of a token.
+    /// The hash under which a token is stored: SHA-256 in base64url.
     pub fn token(token: &str) -> String {
         URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, token.as_bytes()))
     }
 
-    /// Compares two hashes in constant time.
+    /// Compares two hashes or tokens in constant time.
     pub fn is_equal(one: &str, other: &str) -> bool {
         constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes()).is_ok()
     }
@@ -172,7 +172,7 @@ impl fmt::Debug for Keys {
 pub(crate) mod tests {
     use super::*;
 
-    /// Random keys.
+    /// Generates random keys for tests.
     pub(crate) fn keys() -> Keys {
         let sealing = Sealing::new(1, &Keys::random::<32>().unwrap(), 0).unwrap();
         Keys::new(&Keys::random::<32>().unwrap(), vec![sealing]).unwrap()
@@ -199,7 +199,7 @@ pub(crate) mod tests {
 
     #[test]
     fn hashes_token_with_sha_256() {
-        // The example of FIPS 180.
+        // The test vector of FIPS 180.
         assert_eq!(Keys::token("abc"), "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0");
     }
 }

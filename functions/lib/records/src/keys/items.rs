@@ -1,4 +1,4 @@
-//! Partition and sort keys of the table's items.
+//! The partition keys and sort keys of the table's items.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -29,24 +29,24 @@ pub(super) const LISTED_SESSION: &str = "SESSION#";
 pub(super) const SMS: &str = "SMS#";
 const SMS_ABOUT_LOCK: &str = "SMS";
 
-/// The kind of an item.
+/// The kind of an item. The table in [`keys`](crate::keys) lists the keys of each kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemKind {
-    /// An account.
+    /// The account of a phone.
     Account,
-    /// The name of the active signer.
+    /// The key id of the active signer.
     ActiveSigner,
-    /// The last admitted request for a quick download.
+    /// The latest admitted request for a quick download.
     Admitted,
-    /// An API key.
+    /// An API key of a sender.
     ApiKey,
     /// An entry of the audit log.
     AuditEntry,
     /// A used captcha.
     Captcha,
-    /// A case.
+    /// A case of the helpdesk.
     Case,
-    /// A certificate.
+    /// A certificate, whatever its state.
     Certificate,
     /// The claim on a dose.
     Claim,
@@ -54,9 +54,9 @@ pub enum ItemKind {
     Confirmation,
     /// A device that has logged in.
     Device,
-    /// A dose.
+    /// A dose, with the history of its event.
     Dose,
-    /// A request for a quick download.
+    /// The latest request for a quick download.
     Download,
     /// A signer of another issuer.
     Issuer,
@@ -66,36 +66,37 @@ pub enum ItemKind {
     Lease,
     /// A link in an SMS.
     Link,
-    /// A case in the list of its phone.
+    /// An entry in the case list of a phone.
     ListedCase,
-    /// A session in the list of its phone.
+    /// An entry in the session list of a phone.
     ListedSession,
-    /// The lock of the quick download of a person.
+    /// The lock that disables the quick download of a person.
     Lock,
-    /// An officer.
+    /// An officer of the helpdesk.
     Officer,
     /// A request for a one-time code.
     Otp,
-    /// A part of a job.
+    /// A part of an import job.
     Part,
-    /// A case that waits for an officer.
+    /// An entry in the queue of cases that wait for an officer.
     Queued,
     /// A counter of a rate limit.
     Rate,
-    /// A revoked certificate.
+    /// A revoked or superseded certificate, for the revocation list.
     Revocation,
-    /// The mark of a person with a dose whose series does not have two doses.
+    /// The mark of a person who has a dose of a vaccine whose primary series does not have two
+    /// doses.
     Series,
-    /// A session.
+    /// A session of a phone that is logged in.
     Session,
-    /// A document signer.
+    /// A document signer of this deployment.
     Signer,
-    /// An SMS.
+    /// An SMS that was claimed or sent.
     Sms,
 }
 
 impl ItemKind {
-    /// The kind of the item with these keys; `None` if no kind has such keys.
+    /// The kind of the item with these keys; `None` if no kind of item has keys of this form.
     pub fn of(pk: &str, sk: &str) -> Option<Self> {
         match pk {
             HELPDESK_OFFICERS => return Some(Self::Officer),
@@ -142,13 +143,13 @@ impl ItemKind {
             .or_else(|| (sk == SMS_ABOUT_LOCK).then_some(Self::Sms))
     }
 
-    /// The part of a stream filter that selects items of this kind, whose sort key must be
-    /// constant.
+    /// The part of a stream filter that selects items of this kind. Only for kinds whose sort key
+    /// is constant.
     pub fn filter(self) -> String {
         format!(r#""Keys": {{"sk": {{"S": ["{}"]}}}}"#, self.sort_key().unwrap_or_default())
     }
 
-    /// The sort key of all items of this kind; `None` if it is not constant.
+    /// The sort key that all items of this kind have; `None` if their sort keys differ.
     pub const fn sort_key(self) -> Option<&'static str> {
         Some(match self {
             Self::Account => "ACCOUNT",
@@ -173,7 +174,7 @@ impl ItemKind {
     }
 }
 
-/// The key of an item.
+/// The partition key and sort key of an item.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ItemKey {
     pk: String,
@@ -189,207 +190,212 @@ impl ItemKey {
         Self::new(pk, kind.sort_key().unwrap_or_default())
     }
 
-    /// The key with these parts; `None` if no kind of item has such a key.
+    /// Parses the key of an item; `None` if no kind of item has a key of this form.
     pub fn parse(pk: &str, sk: &str) -> Option<Self> {
         ItemKind::of(pk, sk).map(|_| Self::new(pk, sk))
     }
 
-    /// The partition key.
+    /// The partition key, including its prefix.
     pub fn pk(&self) -> &str {
         &self.pk
     }
 
-    /// The sort key.
+    /// The sort key, including its prefix.
     pub fn sk(&self) -> &str {
         &self.sk
     }
 
-    /// The associated data of a sealed field, which binds it to its item and name.
+    /// The associated data of a sealed field, which binds it to its item and its field name.
     pub fn field(&self, name: &str) -> String {
         format!("{self} {name}")
     }
 
-    /// A dose, with the history of its event.
+    /// The key of a dose, with the history of its event.
     pub fn dose(event: &EventKey) -> Self {
         Self::of_kind(event.as_str(), ItemKind::Dose)
     }
 
-    /// The SMS of a dose to one version of its phone.
+    /// The key of the SMS to one version of a dose's phone.
     pub fn dose_sms(event: &EventKey, phone_version: u32) -> Self {
         Self::new(event.as_str(), format!("{SMS}{phone_version:05}"))
     }
 
-    /// The SMS to the phone of one version about its replacement.
+    /// The key of the notice to a version of a dose's phone that the phone was replaced.
     pub fn replaced_sms(event: &EventKey, phone_version: u32) -> Self {
         Self::new(event.as_str(), format!("{SMS}{phone_version:05}#OLD"))
     }
 
-    /// The SMS about the retraction of the certificates up to a version.
+    /// The key of the notice that the certificates up to a version were retracted.
     pub fn retracted_sms(event: &EventKey, void_version: u32) -> Self {
         Self::new(event.as_str(), format!("{SMS}{void_version:05}#RETRACTED"))
     }
 
-    /// The claim on a dose that several events may report.
+    /// The key of the claim on a dose.
     pub fn claim(dose: &DoseKey) -> Self {
         Self::of_kind(dose.as_str(), ItemKind::Claim)
     }
 
-    /// The mark of a person with a dose whose series does not have two doses. Not in the person's
-    /// own partition, since all changes there invoke `issue`.
+    /// The key of the mark of a person who has a dose of a vaccine whose primary series does not
+    /// have two doses. The mark is not in the person's own partition, because all changes there
+    /// invoke `issue`.
     pub fn series(person: &PersonKey) -> Self {
         Self::of_kind(format!("{SERIES}{}", person.id()), ItemKind::Series)
     }
 
-    /// A certificate.
+    /// The key of a certificate.
     pub fn certificate(certificate: &CertificateKey) -> Self {
         Self::of_kind(certificate.as_str(), ItemKind::Certificate)
     }
 
-    /// A link in an SMS.
+    /// The key of a link.
     pub fn link(link: &LinkKey) -> Self {
         Self::of_kind(link.as_str(), ItemKind::Link)
     }
 
-    /// The SMS about a locked link.
+    /// The key of the notice that a link was locked.
     pub fn locked_sms(link: &LinkKey) -> Self {
         Self::new(link.as_str(), SMS_ABOUT_LOCK)
     }
 
-    /// The last request for a person's quick download.
+    /// The key of the latest request for a person's quick download.
     pub fn download(download: &DownloadKey) -> Self {
         Self::of_kind(download.as_str(), ItemKind::Download)
     }
 
-    /// The last admitted request for a person's quick download.
+    /// The key of the latest admitted request for a person's quick download.
     pub fn admitted(download: &DownloadKey) -> Self {
         Self::of_kind(download.as_str(), ItemKind::Admitted)
     }
 
-    /// The lock of a person's quick download.
+    /// The key of the lock of a person's quick download.
     pub fn lock(download: &DownloadKey) -> Self {
         Self::of_kind(download.as_str(), ItemKind::Lock)
     }
 
-    /// The SMS of a request for a quick download, sent at this time in Unix milliseconds.
+    /// The key of the SMS for a quick download that was requested at `sent_at`, in milliseconds
+    /// since the Unix epoch.
     pub fn download_sms(download: &DownloadKey, sent_at: i64) -> Self {
         Self::new(download.as_str(), format!("{SMS}{sent_at}"))
     }
 
-    /// A case of the helpdesk.
+    /// The key of a case.
     pub fn case(case: &CaseKey) -> Self {
         Self::of_kind(case.as_str(), ItemKind::Case)
     }
 
-    /// The SMS of a revision of a case.
+    /// The key of the SMS about a revision of a case.
     pub fn case_sms(case: &CaseKey, revision: u32) -> Self {
         Self::new(case.as_str(), format!("{SMS}{revision:05}"))
     }
 
-    /// A case that waits for an officer, ordered by when it was opened. All are in one partition,
-    /// which allows a thousand writes per second.
+    /// The key of a case's entry in the queue, ordered by the time when the case was opened. All
+    /// entries are in one partition, which allows a thousand writes per second.
     pub fn queued(case: &CaseKey, created_at: Timestamp) -> Self {
         Self::new(HELPDESK_QUEUE, format!("{:013} {}", created_at.as_millisecond(), case.as_str()))
     }
 
-    /// Identity data of a person that a case confirmed.
+    /// The key of the confirmation of a person's identity data by a case.
     pub fn confirmation(person: &PersonKey, case: &CaseKey) -> Self {
         Self::new(person.as_str(), format!("{CONFIRMATION}{}", case.as_str()))
     }
 
-    /// An officer, by phone. All are in one partition, since there are only some hundreds.
+    /// The key of an officer. All officers are in one partition, because there are only hundreds of
+    /// them.
     pub fn officer(phone: &PhoneKey) -> Self {
         Self::new(HELPDESK_OFFICERS, phone.as_str())
     }
 
-    /// An entry of the audit log, by the day (UTC) and a text that orders it within the day.
+    /// The key of an audit log entry: its day in UTC, and a text that orders the entries of a day.
     pub fn audit_entry(day: Date, order: &str) -> Self {
         Self::new(format!("{AUDIT}{day}"), order)
     }
 
-    /// The account of a phone.
+    /// The key of the account of a phone.
     pub fn account(phone: &PhoneKey) -> Self {
         Self::of_kind(account(phone), ItemKind::Account)
     }
 
-    /// A case in the list of its phone.
+    /// The key of an entry in the case list of a phone.
     pub fn listed_case(phone: &PhoneKey, case: &CaseKey) -> Self {
         Self::new(account(phone), format!("{LISTED_CASE}{}", case.as_str()))
     }
 
-    /// A session in the list of its phone, by the session's id.
+    /// The key of an entry in the session list of a phone, by the session's public id.
     pub fn listed_session(phone: &PhoneKey, id: &str) -> Self {
         Self::new(account(phone), format!("{LISTED_SESSION}{id}"))
     }
 
-    /// A request for a one-time code.
+    /// The key of a request for a one-time code.
     pub fn otp(login: &LoginKey) -> Self {
         Self::of_kind(login.as_str(), ItemKind::Otp)
     }
 
-    /// A device that has logged in with a phone.
+    /// The key of the record that a phone has logged in with a device.
     pub fn device(login: &LoginKey, phone: &PhoneKey) -> Self {
         Self::new(login.as_str(), format!("{DEVICE}{}", phone.as_str()))
     }
 
-    /// A session.
+    /// The key of a session.
     pub fn session(session: &SessionKey) -> Self {
         Self::of_kind(session.as_str(), ItemKind::Session)
     }
 
-    /// A used captcha.
+    /// The key that marks a captcha as used.
     pub fn captcha(captcha: &CaptchaKey) -> Self {
         Self::of_kind(captcha.as_str(), ItemKind::Captcha)
     }
 
-    /// A counter of a rate limit.
+    /// The key of a counter of a rate limit.
     pub fn rate(rate: &RateKey) -> Self {
         Self::of_kind(rate.as_str(), ItemKind::Rate)
     }
 
-    /// An import job, by its id.
+    /// The key of the import job with this id.
     pub fn job(job: &str) -> Self {
         Self::of_kind(format!("{JOB}{job}"), ItemKind::Job)
     }
 
-    /// A part of a job.
+    /// The key of a part of an import job, numbered from 1.
     pub fn part(job: &str, number: u32) -> Self {
         Self::new(format!("{JOB}{job}"), format!("{PART}{number:05}"))
     }
 
-    /// The number of a part of a job, by its sort key.
+    /// The number of a part, parsed from its sort key; `None` if the sort key has another form.
     pub fn part_number(sk: &str) -> Option<u32> {
         sk.strip_prefix(PART)?.parse().ok()
     }
 
-    /// An API key, by its id. All are in one partition, since there are only some thousands, and a
-    /// key is read per request, not per dose.
+    /// The key of the API key with this id. All API keys are in one partition, because there are
+    /// only thousands of them, and one is read per request, not per dose.
     pub fn api_key(id: &str) -> Self {
         Self::new(SENDERS, id)
     }
 
-    /// A revoked certificate, in one of 256 partitions by the first byte of its hash, so that reads
-    /// and writes of many revocations are distributed.
+    /// The key of a revoked certificate. The first byte of its hash selects one of 256 partitions,
+    /// which distributes the reads and writes of many revocations.
     pub fn revocation(first: u8, certificate_id: &str) -> Self {
         Self::new(format!("{REVOKED}{first:02x}"), certificate_id)
     }
 
-    /// A document signer, by its key id. All are in one partition, so that one query reads the
-    /// whole register.
+    /// The key of the document signer with this key id. All signers are in one partition, so that
+    /// one query reads the whole register.
     pub fn signer(kid: &str) -> Self {
         Self::new(TRUST_SIGNERS, kid)
     }
 
-    /// The name of the active signer, stored in this item only, so that there are never two.
+    /// The key of the item that names the active signer. There is only one such item, so there are
+    /// never two active signers.
     pub fn active_signer() -> Self {
         Self::new(TRUST_SIGNERS, ACTIVE)
     }
 
-    /// A signer of another issuer, by an id of key id and digest of the key.
+    /// The key of another issuer's signer. `id` consists of the key id and the digest of the public
+    /// key.
     pub fn issuer(id: &str) -> Self {
         Self::new(TRUST_ISSUERS, id)
     }
 
-    /// The lease of the process that publishes.
+    /// The key of the lease that lets only one process publish at a time.
     pub fn lease() -> Self {
         Self::of_kind(TRUST_PUBLISHING, ItemKind::Lease)
     }
@@ -401,7 +407,7 @@ impl std::fmt::Display for ItemKey {
     }
 }
 
-/// The partition key of the items of a phone's account.
+/// The partition key of the items that belong to the account of a phone.
 pub(super) fn account(phone: &PhoneKey) -> String {
     format!("{ACCOUNT}{}", phone.as_str())
 }
@@ -458,7 +464,7 @@ mod tests {
         assert_eq!(ItemKind::of("EVENT#1", "ELSE"), None);
     }
 
-    /// IAM policies allow and deny access by prefixes of the partition key.
+    /// IAM policies allow or deny access by prefix of the partition key.
     #[test]
     fn no_prefix_begins_with_another() {
         let prefixes = [
