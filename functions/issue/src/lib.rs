@@ -4,23 +4,24 @@
 //! dose ──► payload ──► signature ──► QR text ──► PDF in the bucket ──► certificate record (conditional write)
 //! ```
 //!
-//! A certificate's id is derived from event and version, so that a retry for the same dose results
-//! in the same id. The document is stored before the record, so that a record always has its
-//! document. Of two concurrent workers one writes the record, and the other deletes its document.
+//! A certificate's id is derived from its event and version, so that a retry results in an
+//! identical id. The document is stored before the record, so that every record has its document.
+//! If two workers process a dose concurrently, one of them writes the record, and the other deletes
+//! its own document.
 //!
-//! # Confirmed identities
+//! # Confirmed identity data
 //!
-//! A confirmation of a person's data makes their held doses complete. These writes arrive here
-//! through the table's stream, like those of any complete dose. A held dose that arrives here is
-//! matched with the confirmations as well, in case one was written after the intake had read them
-//! and before it stored the dose.
+//! A confirmation of a person's identity data makes the person's held doses complete. These writes
+//! arrive here through the table's stream, like the writes of any complete dose. Each held dose
+//! that arrives here is also compared with the confirmations, because one may have been written
+//! after the intake had read them and before it stored the dose.
 //!
 //! # Corrections
 //!
-//! A corrected dose gets a new version and with it a new certificate. Those of earlier versions are
-//! superseded, which puts them on the revocation list. Each worker writes its certificate first and
-//! reads the other records afterwards, so that no two certificates stay valid, in whatever order
-//! and by however many workers the versions are processed:
+//! A corrected dose gets a new version and thus a new certificate. The certificates of earlier
+//! versions are superseded, which puts them on the revocation list. Each worker writes its
+//! certificate first and then reads the other records, so that no two certificates stay valid,
+//! however many workers process the versions and in whatever order:
 //!
 //! ```text
 //! intake     dose v1 ────────── dose v2
@@ -29,40 +30,42 @@
 //! ```
 //!
 //! The dose is at v2 before any worker puts certificate 2. If B reads certificate 1 before A has
-//! put it, A reads the dose later than that and finds v2; otherwise B finds certificate 1. If both
-//! find out, one supersedes it and the other's attempt has no effect. Processing is idempotent: a
-//! retried record repeats all steps, even if the process died in between.
+//! put it, then A reads the dose even later and finds v2; otherwise B finds certificate 1. If both
+//! workers notice the outdated certificate, one of them supersedes it, and the other's attempt has
+//! no effect. Processing is idempotent: a retried record repeats all steps, even if the process
+//! died between two of them.
 //!
 //! # Retractions and duplicates
 //!
 //! A retracted dose has no certificate id, and the certificates of all its versions are revoked.
-//! The order is the same: the dose is retracted before the worker of the retraction reads its
-//! certificates, and a worker that puts one reads the dose afterwards. The last of them finds the
-//! other's write, so that no certificate stays valid.
+//! The order of the steps is as above: the dose is retracted before the worker of the retraction
+//! reads the certificates, and a worker that puts a certificate reads the dose afterwards.
+//! Whichever of them is last finds the other's write, so that no certificate stays valid.
 //!
-//! Of several events that report the same dose, the one that owns the [claim](bukti_store::Claims)
-//! gets the certificate, which is confirmed before each issue. A claim that an event no longer
-//! holds is released here, which makes the oldest duplicate its owner. The new owner's certificate
-//! supersedes those of the event.
+//! If several events report one dose, only the event that owns the [claim](bukti_store::Claims)
+//! gets a certificate. The ownership is confirmed before each certificate is issued. If an event no
+//! longer holds its claim, the claim is released here, which makes the oldest duplicate its owner.
+//! The new owner's certificate supersedes the certificates of the event.
 //!
 //! # Withdrawn doses
 //!
-//! When an admin revokes a certificate, its dose is withdrawn in the same transaction, which raises
-//! the dose's revision. So concurrent writes of rows and corrections fail, and are retried with the
-//! withdrawn dose. No certificate of a withdrawn dose is issued. One that was being issued at that
-//! time is revoked by the worker that put it or by the worker of the withdrawal, as with
-//! retractions. A reinstated dose has no certificate id, and gets the id of a new certificate here.
+//! When an admin revokes a certificate, its dose is withdrawn in the same transaction, which
+//! increments the dose's revision. So concurrent writes of rows and corrections fail, and are
+//! retried with the withdrawn dose. No certificate is issued for a withdrawn dose. A certificate
+//! that was being issued at that time is revoked by the worker that put it or by the worker that
+//! processes the withdrawal, as for retractions. A reinstated dose has no certificate id, and gets
+//! a new one here.
 //!
 //! # Dose numbers
 //!
-//! A certificate shows the number of doses of its series (`sd`), which follows from the person's
+//! A certificate shows the number of doses in its series (`sd`), which depends on the person's
 //! first dose against the disease ([`primary_doses`]). If that dose arrives, is corrected or is
-//! retracted after other certificates were issued, those with an outdated number are reissued,
-//! without another SMS. Each worker puts its certificate first and reads the person's other doses
-//! afterwards, so that the later one finds the earlier. This costs a query of the person's doses.
-//! The first dose of a two-dose vaccine, the common case, does not need it: it changes only the
-//! number of doses of other series, and these doses [mark](SeriesMarks) their person before they
-//! read the others.
+//! retracted after other certificates were issued, the certificates with an outdated number are
+//! reissued, without another SMS. Each worker puts its certificate first and then reads the
+//! person's other doses, so that the later of two workers finds the other's write. This costs a
+//! query of the person's doses. The first dose of a two-dose vaccine, which is the common case,
+//! does not need this query: it only affects the numbers of doses in other series, and these doses
+//! [mark](SeriesMarks) their person before the others are read.
 
 use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use aws_lambda_events::event::streams::DynamoDbEventResponse;
@@ -86,8 +89,8 @@ use bukti_hcert::{CERTIFICATE_VALID_FOR, HcertError, Vaccination, seal, uvci};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 
-/// The patterns of the stream records that invoke the function, as in the template: doses that have
-/// or are to get a certificate, the register of signers with the confirmations of persons, doses
+/// The filter patterns of the stream records that invoke the function, as in the template: doses
+/// that have or will get a certificate, the register of signers together with confirmations, doses
 /// that may release a claim, doses whose certificates are void, and held doses. AWS allows five
 /// patterns.
 pub fn patterns() -> Vec<String> {
@@ -101,10 +104,10 @@ pub fn patterns() -> Vec<String> {
     ]
 }
 
-/// The reason for revoking the certificates of a retracted dose, which the helpdesk's audit log and
-/// `bukti revoke` show.
+/// The reason for revoking the certificates of a retracted dose, as shown in the helpdesk's audit
+/// log and by `bukti revoke`.
 const RETRACTED: &str = "retracted by its facility";
-/// The reason for revoking further certificates of a withdrawn dose.
+/// The reason for revoking the other certificates of a withdrawn dose.
 const WITHDRAWN: &str = "withdrawn with another certificate of the dose";
 
 #[derive(Debug, thiserror::Error)]
@@ -125,7 +128,7 @@ enum IssueError {
     Changed,
 }
 
-/// The function with its capabilities.
+/// The function `issue`, with the capabilities that it needs.
 #[derive(Clone)]
 pub struct Issue {
     aws: Aws,
@@ -141,20 +144,20 @@ pub struct Issue {
 /// A dose whose certificates may have to be issued, superseded or revoked.
 struct Change {
     dose: DoseRecord,
-    /// The index key of the dose's previous person, if its identity number was corrected.
+    /// The index key of the dose's previous person, if the identity number was corrected.
     previous_person: Option<PersonKey>,
 }
 
-/// The records that a batch reads after it has put its certificates.
+/// The records that are read after the certificates of a batch have been put.
 struct CurrentState {
-    /// The current doses, by event.
+    /// The current doses of the batch, by event.
     doses: HashMap<EventKey, DoseRecord>,
-    /// The people with a dose whose series does not have two doses.
+    /// The people who have a dose of a vaccine whose primary series does not have two doses.
     marked: HashSet<PersonKey>,
 }
 
 impl Issue {
-    /// The function of a deployment.
+    /// Creates the function with the clients of a deployment.
     #[expect(clippy::disallowed_methods, reason = "called by the table's stream, not by people")]
     pub fn new(aws: &Aws) -> Self {
         Self {
@@ -169,8 +172,8 @@ impl Issue {
         }
     }
 
-    /// Processes a batch of the table's stream. The response names the records that have to be
-    /// retried.
+    /// Processes a batch of stream records. The response names the records that failed, for a
+    /// retry.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
         let now = Timestamp::now();
         process_batch(
@@ -194,15 +197,15 @@ impl Issue {
         .await
     }
 
-    /// Issues the certificate that a record of the stream requires, if any. Returns the dose if
-    /// certificates of it may have to be revoked or superseded.
+    /// Issues the certificate that a stream record requires, if any. Returns the dose if any of its
+    /// certificates may have to be revoked or superseded.
     async fn record(&self, record: EventRecord, now: Timestamp) -> Result<Option<Change>, IssueError> {
         if Signers::changed_by(&record) {
             self.signers.forget();
             return Ok(None);
         }
         if let Some(confirmation) = ConfirmationRecord::from_image(record.change.new_image.clone()) {
-            // The writes of the doses invoke this function again.
+            // Writing the doses invokes this function again.
             self.doses.confirm_all_held(&confirmation.pk).await?;
             return Ok(None);
         }
@@ -213,7 +216,7 @@ impl Issue {
         }
         self.release(before.as_ref(), &dose).await?;
         if dose.lacks_certificate_id() {
-            // If the dose has changed concurrently, that change invokes this function again.
+            // If the dose was changed concurrently, that change invokes this function again.
             self.doses.reissue(&dose).await?;
             return Ok(None);
         }
@@ -231,8 +234,8 @@ impl Issue {
         let Some(id) = &dose.certificate_id else {
             return Ok((dose.void_version > 0).then_some(Change { dose, previous_person }));
         };
-        // Do not read the certificate of a new dose, which does not have one unless the record is
-        // retried. Then issuing it again has no effect.
+        // Do not read the certificate of a new dose: it does not exist unless this is a retry, and
+        // in that case issuing it again has no effect.
         let may_be_issued = dose.withdrawn.is_none();
         if may_be_issued && (before.is_none() || self.certificates.of_id(id).await?.is_none()) {
             let confirmed = self.claims.confirm(dose.clone()).await?;
@@ -243,8 +246,8 @@ impl Issue {
         Ok(Some(Change { dose, previous_person }))
     }
 
-    /// Releases the claims that an event had before, its own or those that it kept while withdrawn,
-    /// and no longer holds.
+    /// Releases the claims that an event no longer holds: the claim that it owned before, and the
+    /// claims that it kept while it was withdrawn.
     async fn release(&self, before: Option<&DoseRecord>, dose: &DoseRecord) -> Result<(), IssueError> {
         let Some(before) = before else { return Ok(()) };
         let withdrawn_with = before.withdrawn.iter().flat_map(|withdrawal| &withdrawal.claims);
@@ -256,9 +259,10 @@ impl Issue {
         Ok(())
     }
 
-    /// Revokes or supersedes all certificates of the event but the current one, or all if they are
-    /// void, whichever others are issued concurrently, and corrects the number of doses on those of
-    /// the same series. `current_state` was read after this certificate was put.
+    /// Revokes or supersedes all certificates of the event except the current one, or all of them
+    /// if they are void, even if others are being issued concurrently. Also corrects the number of
+    /// doses on other certificates of the series. `current_state` was read after this certificate
+    /// was put.
     async fn settle(
         &self,
         change: &Change,
@@ -293,9 +297,9 @@ impl Issue {
     }
 
     /// Requests the SMS about a retraction again if the dose was retracted before this certificate
-    /// was put: when `notify` processed the request, there may have been no certificate yet. Called
-    /// before the certificate is revoked, so that a retry repeats both if the process dies in
-    /// between.
+    /// was put, because there may have been no certificate when `notify` processed the request.
+    /// Call this before revoking the certificate, so that a retry repeats both steps if the process
+    /// dies between them.
     async fn announce_retraction(&self, dose: &DoseRecord, latest: &DoseRecord) -> Result<(), IssueError> {
         let Some(id) = &dose.certificate_id else { return Ok(()) };
         let certificate = self.certificates.of_id(id).await?;
@@ -323,9 +327,9 @@ impl Issue {
         Ok(())
     }
 
-    /// Whether certificates of other doses may show a wrong number of doses since this one was
-    /// issued, corrected or retracted. Not if this is a new first dose of a two-dose vaccine,
-    /// unless its person is marked.
+    /// Whether issuing, correcting or retracting this dose may make the number of doses on other
+    /// certificates wrong. `false` for a new first dose of a two-dose vaccine, unless its person is
+    /// marked.
     fn may_change_counts(
         &self,
         record: &DoseRecord,
@@ -340,7 +344,7 @@ impl Issue {
         Ok(!is_common || record.person.as_ref().is_some_and(|person| current_state.marked.contains(person)))
     }
 
-    /// The doses of a person that count in a series, with their parsed rows.
+    /// The doses of a person that count towards a series, with their parsed rows.
     async fn counted_doses(&self, person: &PersonKey) -> Result<Vec<(DoseRecord, Dose)>, IssueError> {
         let mut counted = Vec::new();
         let mut doses = pin!(self.doses.each_of_person(person));
@@ -353,8 +357,8 @@ impl Issue {
         Ok(counted)
     }
 
-    /// The result of [`counted_primary_doses`] for a dose whose certificate is to be issued. Marks
-    /// its person if necessary.
+    /// The result of [`counted_primary_doses`] for a dose whose certificate is about to be issued.
+    /// Marks the person if necessary.
     async fn primary_doses(&self, record: &DoseRecord, dose: &Dose) -> Result<Option<u8>, IssueError> {
         let vaccine = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some());
         let Some((person, vaccine)) = record.person.as_ref().zip(vaccine) else { return Ok(None) };
@@ -368,7 +372,7 @@ impl Issue {
         Ok(counted_primary_doses(dose, counted.iter().map(|(_, dose)| dose)))
     }
 
-    /// Reissues the certificates of a person that show an outdated number of doses.
+    /// Reissues those certificates of a person that show an outdated number of doses.
     async fn recount(&self, person: &PersonKey) -> Result<(), IssueError> {
         let counted = self.counted_doses(person).await?;
         for (record, dose) in &counted {
@@ -381,8 +385,8 @@ impl Issue {
             let Some(certificate) = self.certificates.of_id(id).await? else { continue };
             let said = certificate.primary_doses.unwrap_or(vaccine.primary_doses);
             let is_wrong = said != right && certificate.revoked_at.is_none();
-            // The concurrent change may be irrelevant here, such as a new phone, so the record has
-            // to be retried.
+            // The concurrent change may not have affected the number of doses, so retry the stream
+            // record.
             if is_wrong && !self.doses.reissue(record).await? {
                 return Err(IssueError::Changed);
             }
@@ -423,20 +427,21 @@ impl Issue {
             self.aws.metrics.count(Counter::Certificates, "issued");
             tracing::info!(target: TRACE_TARGET, trace = record.trace(), "a certificate was issued");
         } else {
-            // Another worker has issued it with another signature, whose document is the valid one.
+            // Another worker has issued the certificate with a different signature, so only that
+            // worker's document is valid.
             self.documents.remove(&document).await?;
         }
         Ok(())
     }
 }
 
-/// The number of doses of the primary series that a dose belongs to, given all doses under its
-/// identity number. `None` if its own vaccine determines it, as for each first dose.
+/// The number of doses in the primary series of a dose, given all doses under its identity number.
+/// `None` if the dose's own vaccine determines the number, as for every first dose.
 ///
-/// This is the only rule for issuing and recounting: if there were two that differed, each would
-/// replace the other's certificates endlessly. Doses under the same number belong to the same
-/// person only if name and birth date match; otherwise a row under a stranger's number would
-/// supersede their certificates.
+/// Issuing and recounting must both use this function: with two different rules, they would keep
+/// replacing each other's certificates. Doses under one identity number belong to one person only
+/// if their names and birth dates match. Without this check, a row under a stranger's number would
+/// supersede the stranger's certificates.
 fn counted_primary_doses<'a>(dose: &Dose, all: impl IntoIterator<Item = &'a Dose>) -> Option<u8> {
     let vaccine = dose.vaccine.filter(|vaccine| vaccine.counted_series().is_some())?;
     if dose.dose_number == Some(1) {
@@ -466,7 +471,7 @@ mod tests {
         row.dose()
     }
 
-    /// Doses of one person: primary series of one, two and three doses, on two days.
+    /// Doses of one person, from primary series of one, two and three doses, on two days.
     fn all_doses() -> Vec<Dose> {
         let mut all = Vec::new();
         for vaccine in ["CoronaVac", "Moderna", "Janssen", "Zifivax"] {
@@ -479,8 +484,8 @@ mod tests {
         all
     }
 
-    /// Otherwise recounts that read the doses in different orders would replace each other's
-    /// certificates.
+    /// If the result depended on the order, recounts that read the doses in different orders would
+    /// replace each other's certificates.
     #[test]
     fn number_of_doses_is_independent_of_order() {
         let all = all_doses();

@@ -1,4 +1,4 @@
-//! The Lambda function `issue`.
+//! Runs `issue` as a Lambda function.
 
 use aws_lambda_events::event::dynamodb::Event;
 use bukti_issue::Issue;

@@ -2,19 +2,21 @@
 //!
 //! | kind | requested by | sent to |
 //! |---|---|---|
-//! | first dose, corrected | the certificate's issue; later changes of the dose | the dose's phone |
-//! | sent again | the helpdesk | the dose's phone |
+//! | first dose, corrected | issuing the certificate, later changes | the dose's phone |
+//! | resent | the helpdesk | the dose's phone |
 //! | phone corrected | the helpdesk | the dose's phone, and a notice to the previous one |
-//! | retracted | the dose's sender | the dose's phone |
+//! | retracted | the sender of the dose | the dose's phone |
 //! | case asked back, granted, refused | an officer | the phone that opened the case |
-//! | quick download | somebody who knows some facts | the dose's phone, if the facts are right |
-//! | link locked | the fifth wrong birth date | the phone that the link was sent to |
+//! | quick download | anyone who enters facts about a dose | the dose's phone, if the facts match |
+//! | link locked | the fifth wrong birth date | the phone that received the link |
 //!
-//! A request says what the SMS is about. Recipient and content come from the records as they are
-//! when it is sent, so that a correction in between counts. Each request is sent at most once, except
-//! where the process dies between the SMS service's response and the record of it ([`Notifications`]).
+//! A request states what the SMS is about. The recipient and the content come from the records at
+//! the time of sending, so that corrections after the request take effect. Each request is sent at
+//! most once, unless the process dies after the SMS service responds and before this is recorded
+//! ([`Notifications`]).
 //!
-//! The SMS about a first dose names no disease: the number may be wrong, and be a stranger's.
+//! The SMS about a first dose does not name a disease, because the phone number may be a
+//! stranger's.
 
 mod sending;
 
@@ -35,7 +37,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// The filter of its event source, as in the template.
+/// The filter patterns of the stream records that invoke the function, as in the template.
 pub fn patterns() -> Vec<String> {
     vec![SmsRequest::filter()]
 }
@@ -52,7 +54,7 @@ enum NotifyError {
     Leased,
 }
 
-/// The function with its capabilities.
+/// The function `notify`, with the capabilities that it needs.
 #[derive(Clone)]
 pub struct Notify {
     aws: Aws,
@@ -62,8 +64,8 @@ pub struct Notify {
     notifications: Notifications,
     links: Links,
     sms: Sms,
-    /// Held from the SMS service's response to the record of it, so that a process that dies sends
-    /// at most one SMS twice.
+    /// Locked from the SMS service's response until the SMS is recorded as sent, so that a process
+    /// that dies causes at most one duplicate SMS.
     sending: Arc<Mutex<()>>,
 }
 
@@ -77,10 +79,11 @@ enum Requested {
 }
 
 impl Requested {
-    /// The request of a stream record; `None` where it has none that its previous image lacks.
+    /// The new request in a stream record; `None` if the record has no request, or if its previous
+    /// image contains the request too.
     ///
-    /// Doses, cases and links request SMS when they change. A new item with a request was restored
-    /// from a backup.
+    /// Doses, cases and links request SMS when they change. If a new item has a request, it was
+    /// restored from a backup, and the request is ignored.
     fn of(record: EventRecord) -> Option<Self> {
         let (old, new) = (record.change.old_image, record.change.new_image);
         if let Some(certificate) = CertificateRecord::from_image(new.clone()) {
@@ -105,13 +108,13 @@ impl Requested {
     }
 }
 
-/// The kind of a request that differs from the one before.
+/// The kind of SMS that this change requests; `None` if it requests none.
 fn is_new(before: Option<SmsRequest>, request: Option<SmsRequest>) -> Option<SmsKind> {
     request.filter(|_| request != before).map(|request| request.kind)
 }
 
 impl Notify {
-    /// The function of a deployment.
+    /// Creates the function with the clients of a deployment.
     #[expect(clippy::disallowed_methods, reason = "called by the table's stream, not by people")]
     pub fn new(aws: &Aws) -> Self {
         Self {
@@ -126,15 +129,15 @@ impl Notify {
         }
     }
 
-    /// Sends the SMS that a batch of the table's stream requests. The response names the records to
-    /// retry.
+    /// Sends the SMS that a batch of stream records requests. The response names the records that
+    /// failed, for a retry.
     pub async fn handle(&self, event: Event) -> DynamoDbEventResponse {
         process_batch(
             &self.aws,
             event,
             async |record| Ok(Requested::of(record)),
             async |requests| {
-                // One read for the doses of all new certificates.
+                // Read the doses of all new certificates together.
                 let issued = requests.iter().filter_map(|request| match request {
                     Some(Requested::Certificate(certificate)) => Some(&certificate.event),
                     _ => None,
@@ -157,8 +160,8 @@ impl Notify {
         .await
     }
 
-    /// Sends the link to a new certificate, unless its dose was corrected since: the correction
-    /// requests an SMS as well.
+    /// Sends the link to a new certificate, unless its dose was corrected later, because the
+    /// correction requests an SMS too.
     async fn send_certificate(
         &self,
         certificate: &CertificateRecord,
@@ -172,7 +175,7 @@ impl Notify {
         }
     }
 
-    /// Sends what a change of a dose requests, by the dose as it is now.
+    /// Sends the SMS that a change of a dose requests, using the current state of the dose.
     async fn send_about_dose(
         &self,
         before: &DoseRecord,
@@ -188,26 +191,26 @@ impl Notify {
         let Some(id) = &dose.certificate_id else { return Ok(()) };
         match self.certificates.of_id(id).await? {
             Some(certificate) if certificate.revoked_at.is_none() => self.send_certificate_of(&dose).await,
-            // A certificate that is not issued yet will request the SMS.
+            // If the certificate has not been issued yet, issuing it will request the SMS.
             _ => Ok(()),
         }
     }
 
-    /// Sends the link to the certificate of a dose, where the dose has such an SMS and a usable phone.
+    /// Sends the link to a dose's certificate, if the dose needs this SMS and has a usable phone.
     async fn send_certificate_of(&self, record: &DoseRecord) -> Result<(), NotifyError> {
         let Some(kind) = record.certificate_sms() else { return Ok(()) };
         let Some(phone) = record.dose(&self.aws.keys)?.phone else { return Ok(()) };
         let cause = match kind {
             SmsKind::Corrected | SmsKind::PhoneCorrected => Some(Cause::Helpdesk),
-            // Charged when the helpdesk requested it.
+            // The SMS was charged when the helpdesk requested it.
             SmsKind::Resent => None,
             _ => Some(Cause::Dose { facility: record.facility.as_deref() }),
         };
         self.send_link(kind, &Occasion::dose(record), record, None, &phone, cause).await
     }
 
-    /// Sends a notice to the phone that a dose had before. It names neither the dose's person nor the
-    /// new phone.
+    /// Sends a notice to the previous phone of a dose. It reveals neither the holder nor the new
+    /// phone.
     async fn send_phone_replaced(&self, before: &DoseRecord) -> Result<(), NotifyError> {
         let Some(phone) = before.dose(&self.aws.keys)?.phone else { return Ok(()) };
         let cause = Cause::Security { facility: None };
@@ -215,8 +218,8 @@ impl Notify {
         self.send_once(&Occasion::replaced(before), &phone, Some(cause), async |_| Ok(text)).await
     }
 
-    /// Sends a notice that the certificate of a retracted dose is void, unless the dose was reported
-    /// again since or never had a certificate.
+    /// Sends a notice that the certificate of a retracted dose is void, unless the dose never had a
+    /// certificate or has been reported again.
     async fn send_retracted(&self, dose: &DoseRecord) -> Result<(), NotifyError> {
         if dose.verdict != Verdict::Retracted {
             return Ok(());
@@ -234,8 +237,8 @@ impl Notify {
         self.send_once(&Occasion::retracted(dose), &phone, Some(cause), async |_| Ok(text)).await
     }
 
-    /// Sends news of a case to the phone that opened it, unless that phone gets the SMS with the new
-    /// certificate.
+    /// Notifies the phone that opened a case, unless this phone gets the SMS with the link to the
+    /// new certificate.
     async fn send_about_case(&self, case: &CaseRecord, kind: SmsKind) -> Result<(), NotifyError> {
         if kind == SmsKind::CaseGranted
             && let Some(event) = &case.event
@@ -251,8 +254,8 @@ impl Notify {
         self.send_once(&Occasion::case(case), &phone, Some(Cause::Helpdesk), async |_| Ok(text)).await
     }
 
-    /// Sends the link of a quick download to the phone on record, where the facts are right. They are
-    /// compared here, after the request was answered, so that its answer reveals nothing.
+    /// Sends the link of a quick download to the phone on record, if the facts match. They are
+    /// compared here, after the response to the request, so that the response reveals nothing.
     async fn send_download(&self, request: &DownloadRecord) -> Result<(), NotifyError> {
         let Some(facts) = request.facts(&self.aws.keys)? else { return Ok(()) };
         let person = request.person();
@@ -267,7 +270,8 @@ impl Notify {
         Ok(self.downloads.forget(request).await?)
     }
 
-    /// The dose of a person that these facts fit, where it has a valid certificate and a usable phone.
+    /// The dose of a person that matches these facts and has a valid certificate and a usable
+    /// phone.
     async fn dose_with_facts(
         &self,
         person: &PersonKey,
@@ -275,12 +279,12 @@ impl Notify {
     ) -> Result<Option<(DoseRecord, PhoneNumber)>, NotifyError> {
         let mut doses = pin!(self.doses.each_of_person(person));
         while let Some(listed) = doses.try_next().await? {
-            // Doses without a certificate cannot fit. Skipping them bounds the reads when somebody
-            // floods the person's number.
+            // A dose without a certificate is never the result. Skipping these doses bounds the
+            // number of reads if someone floods the person's identity number with rows.
             if listed.certificate_id.is_none() {
                 continue;
             }
-            // The index is eventually consistent, so the dose is read again.
+            // The index is eventually consistent, so read the dose from the table.
             let Some(record) = self.doses.of_event(&listed.pk).await? else { continue };
             let dose = record.dose(&self.aws.keys)?;
             if record.person.as_ref() != Some(person) || !facts.fit(&dose) {
@@ -295,7 +299,7 @@ impl Notify {
         Ok(None)
     }
 
-    /// Sends a notice to the owner of a locked link, unless the dose's phone was corrected since.
+    /// Sends a notice to the owner of a locked link, unless the dose's phone was corrected later.
     async fn send_link_locked(&self, link: &LinkRecord) -> Result<(), NotifyError> {
         let Some(record) = self.doses.of_event(&link.event).await? else { return Ok(()) };
         let phone = record.dose(&self.aws.keys)?.phone;

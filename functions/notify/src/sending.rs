@@ -1,4 +1,4 @@
-//! Sending one SMS: text, lease, limits, and the record that it was sent.
+//! Sends an SMS: the text, the lease, the limits, and the record that it was sent.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use crate::{Notify, NotifyError};
 
 impl Notify {
-    /// The text of an SMS, with the deployment's addresses and these values.
+    /// The text of an SMS, with these values and the addresses of the deployment.
     pub(crate) fn text(&self, kind: SmsKind, values: &[(&str, &str)]) -> String {
         let settings = &self.aws.settings;
-        // As short as it can be read: `119 ext. 9` becomes `119 ext 9`.
+        // Shorten the text where it stays readable: `119 ext. 9` becomes `119 ext 9`.
         let helpdesk = settings.helpdesk_phone.replace(". ", " ");
         let (download, address) =
             (format!("{}/unduh", settings.site_url), format!("{}/koreksi", settings.site_url));
@@ -23,7 +23,7 @@ impl Notify {
         fill(Locale::Id, kind.text(), &[&common, values].concat())
     }
 
-    /// Sends an SMS with a new link to a dose's certificate, unless that was sent before.
+    /// Sends an SMS with a new link to a dose's certificate, unless it has already been sent.
     pub(crate) async fn send_link(
         &self,
         kind: SmsKind,
@@ -43,7 +43,8 @@ impl Notify {
         )
     }
 
-    /// Consumes the limits of an SMS's cause, and the day's budget where somebody requested it.
+    /// Charges an SMS to the limits of its cause and, if a citizen requested it, to the daily
+    /// budget.
     async fn allow(&self, cause: Cause<'_>, phone: &PhoneNumber, now: Timestamp) -> Result<Spent, SmsError> {
         let allowed = self.sms.allow(cause, phone, now).await?;
         if !matches!(cause, Cause::Request) {
@@ -58,8 +59,8 @@ impl Notify {
         }
     }
 
-    /// Sends the SMS of an occasion, unless it was sent before. Without a cause, it was charged
-    /// before. Its text may contain the token, which is the same at each attempt.
+    /// Sends the SMS of an occasion, unless it has already been sent. If `cause` is `None`, the SMS
+    /// was charged earlier. The text may contain the token, which is identical for every attempt.
     pub(crate) async fn send_once(
         &self,
         occasion: &Occasion,
@@ -72,7 +73,8 @@ impl Notify {
             match self.notifications.claim(occasion, Timestamp::now()).await? {
                 Claim::Sent => return Ok(()),
                 Claim::Ours { token, name } => break (token, name),
-                // Waits here, since the retries of a stream are few and their pauses not ours.
+                // Wait here, because the stream retries only a few times, at intervals that this
+                // function does not control.
                 Claim::Theirs if patience > 0 => tokio::time::sleep(Duration::from_secs(1)).await,
                 Claim::Theirs => return Err(NotifyError::Leased),
             }
@@ -84,9 +86,9 @@ impl Notify {
             None => Ok(Spent::default()),
         };
         let spent = match allowed {
-            // It is not sent tomorrow either, when it would surprise its recipient. The requester
-            // learns nothing; the alarm does. The certificate is in the account, and the helpdesk
-            // can send the link again.
+            // Do not retry, because an SMS on the next day would surprise its recipient. An alarm is
+            // raised, but the requester is not notified. The certificate is available in the
+            // account, and the helpdesk can resend the link.
             Err(SmsError::BudgetSpent { .. } | SmsError::Withheld) => {
                 return Ok(self.notifications.give_back(occasion).await?);
             }
