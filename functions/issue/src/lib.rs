@@ -40,7 +40,7 @@
 //! A retracted dose has no certificate id, and the certificates of all its versions are revoked.
 //! The order of the steps is as above: the dose is retracted before the worker of the retraction
 //! reads the certificates, and a worker that puts a certificate reads the dose afterwards.
-//! Whichever of them is last finds the other's write, so that no certificate stays valid.
+//! The later of the two finds the other's write, so that no certificate stays valid.
 //!
 //! If several events report one dose, only the event that owns the [claim](bukti_store::Claims)
 //! gets a certificate. The ownership is confirmed before each certificate is issued. If an event no

@@ -15,7 +15,7 @@ impl Notify {
     /// The text of an SMS, with these values and the addresses of the deployment.
     pub(crate) fn text(&self, kind: SmsKind, values: &[(&str, &str)]) -> String {
         let settings = &self.aws.settings;
-        // Shorten the text where it stays readable: `119 ext. 9` becomes `119 ext 9`.
+        // Save characters: `119 ext. 9` becomes `119 ext 9`, which is still readable.
         let helpdesk = settings.helpdesk_phone.replace(". ", " ");
         let (download, address) =
             (format!("{}/unduh", settings.site_url), format!("{}/koreksi", settings.site_url));
@@ -86,9 +86,9 @@ impl Notify {
             None => Ok(Spent::default()),
         };
         let spent = match allowed {
-            // Do not retry, because an SMS on the next day would surprise its recipient. An alarm is
-            // raised, but the requester is not notified. The certificate is available in the
-            // account, and the helpdesk can resend the link.
+            // Do not retry, because an SMS on the next day would surprise its recipient. The
+            // rejection is logged, but not reported to the requester. The certificate is available
+            // in the account, and the helpdesk can resend the link.
             Err(SmsError::BudgetSpent { .. } | SmsError::Withheld) => {
                 return Ok(self.notifications.give_back(occasion).await?);
             }

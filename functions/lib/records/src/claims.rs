@@ -118,10 +118,10 @@ impl ClaimRecord {
     }
 
     /// Transfers the claim from its owner, whose current record is `owner`. The new owner is the
-    /// first that exists of: the `successor`, which is the oldest duplicate that still waits, given
-    /// with the other waiting events; the event `asking` for the claim, which reports the same dose
-    /// and does not wait yet; no event. `None` if the owner keeps the claim, because no other event
-    /// reports the dose, and the owner's certificate may become valid again.
+    /// `successor` if there is one: the oldest duplicate that still waits, given with the other
+    /// waiting events. Otherwise it is the event `asking` if there is one, which reports the dose
+    /// and does not wait yet. Otherwise the claim is deleted. `None` if the owner keeps the claim,
+    /// because no other event reports the dose and the owner's certificate may become valid again.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Doses: the history of a vaccination event, its current state, and its state transitions.
 //!
-//! An event has one record, whichever sender reports it. Each row is added to its history. The row
-//! with the latest `sent_at` that is not rejected is the one that counts. A transition returns the
-//! next revision, which the store writes if the record has not changed since it was read.
+//! An event has one record, whichever sender reports it. Each row is added to its history. Among
+//! the rows that are not rejected, the row with the latest `sent_at` counts. A transition returns
+//! the next revision, which the store writes if the record has not changed since it was read.
 
 mod correction;
 mod history;

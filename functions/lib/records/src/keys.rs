@@ -20,8 +20,8 @@
 //! | officer of the helpdesk | `HELPDESK#OFFICERS` | phone | |
 //! | entry of the audit log | `AUDIT#` day | time, order | person |
 //! | account | `ACCOUNT#PHONE#` phone | `ACCOUNT` | |
-//! | case in the list of its phone | `ACCOUNT#PHONE#` phone | `CASE#` case | |
-//! | session in the list of its phone | `ACCOUNT#PHONE#` phone | `SESSION#` id | |
+//! | entry in the case list of a phone | `ACCOUNT#PHONE#` phone | `CASE#` case | |
+//! | entry in the session list of a phone | `ACCOUNT#PHONE#` phone | `SESSION#` id | |
 //! | request for a one-time code | `LOGIN#` token | `OTP` | |
 //! | device that has logged in | `LOGIN#` token | `DEVICE#` phone | |
 //! | session | `SESSION#` token | `SESSION` | |
@@ -34,7 +34,7 @@
 //! | document signer | `TRUST#SIGNERS` | key id | |
 //! | key id of the active signer | `TRUST#SIGNERS` | `ACTIVE` | |
 //! | signer of another issuer | `TRUST#ISSUERS` | key id and digest of the key | |
-//! | lease of the process that publishes | `TRUST#PUBLISHING` | `LEASE` | |
+//! | publishing lease | `TRUST#PUBLISHING` | `LEASE` | |
 //!
 //! Keys contain [keyed hashes](Keys) of events, persons, phones, doses and cases, and hashes of
 //! tokens, but never these values themselves. Personal fields are [sealed](Keys::seal) with the

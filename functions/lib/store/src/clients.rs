@@ -98,7 +98,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// As for [`Aws::connect`].
+    /// The errors of [`Aws::connect`].
     pub async fn connect_with_client(
         settings: Settings,
         client: SharedHttpClient,

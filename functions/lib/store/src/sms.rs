@@ -205,7 +205,7 @@ pub struct SmsBudget {
 }
 
 impl SmsBudget {
-    /// Uses the budget in the deployment's settings.
+    /// Creates an instance that uses the budget in the deployment's settings.
     pub fn new(aws: &Aws) -> Self {
         let day = daily("sms", aws.settings.sms_per_day);
         Self { rates: Rates::new(aws), day }
@@ -258,7 +258,7 @@ pub struct Sms {
 }
 
 impl Sms {
-    /// Uses the deployment's SNS client, sender id and budget.
+    /// Creates an instance that uses the deployment's SNS client, sender id and budget.
     pub fn new(aws: &Aws) -> Self {
         let (client, sender) = (aws.sns.clone(), aws.settings.sms_sender.clone());
         Self { client, sender, budget: SmsBudget::new(aws), metrics: aws.metrics.clone() }

@@ -47,7 +47,7 @@ impl Change {
     }
 
     /// Whether a supervisor other than the proposer has to approve the change, because it changes
-    /// the person that a certificate is for, or sets a phone other than the one that opened the
+    /// the person that a certificate is for, or sets a phone other than the phone that opened the
     /// case, which was verified with a one-time code.
     pub fn needs_approval(&self, file: &CaseFile) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! The content of a case.
+//! The content of a case: the applicant's statements, evidence, messages and decision.
 
 use bukti_domain::{Asking, BirthDate, Identity, PersonName, PhoneNumber};
 use jiff::Timestamp;
@@ -84,7 +84,7 @@ pub struct Message {
 pub struct Proposal {
     /// The id of the officer who proposed the correction, and must not approve it.
     pub officer: PhoneKey,
-    /// The name of that officer.
+    /// The name of the officer who proposed the correction.
     pub officer_name: String,
     /// When the correction was proposed.
     pub at: Timestamp,

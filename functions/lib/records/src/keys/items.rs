@@ -42,7 +42,7 @@ pub enum ItemKind {
     ApiKey,
     /// An entry of the audit log.
     AuditEntry,
-    /// A used captcha.
+    /// The mark of a used captcha.
     Captcha,
     /// A case of the helpdesk.
     Case,
@@ -62,7 +62,7 @@ pub enum ItemKind {
     Issuer,
     /// An import job.
     Job,
-    /// The lease of the process that publishes.
+    /// The lease that lets only one process publish at a time.
     Lease,
     /// A link in an SMS.
     Link,
@@ -220,12 +220,12 @@ impl ItemKey {
         Self::new(event.as_str(), format!("{SMS}{phone_version:05}"))
     }
 
-    /// The key of the notice to a version of a dose's phone that the phone was replaced.
+    /// The key of the notice about a replaced phone, sent to this version of the dose's phone.
     pub fn replaced_sms(event: &EventKey, phone_version: u32) -> Self {
         Self::new(event.as_str(), format!("{SMS}{phone_version:05}#OLD"))
     }
 
-    /// The key of the notice that the certificates up to a version were retracted.
+    /// The key of the notice about a retraction of all certificates up to `void_version`.
     pub fn retracted_sms(event: &EventKey, void_version: u32) -> Self {
         Self::new(event.as_str(), format!("{SMS}{void_version:05}#RETRACTED"))
     }

@@ -19,7 +19,7 @@ impl Documents {
     /// How long a download URL is valid, in seconds.
     pub const EXPIRES_IN: u32 = PRESIGNED_FOR.as_secs() as u32;
 
-    /// Uses the deployment's private bucket.
+    /// Creates an instance that uses the deployment's private bucket.
     pub fn new(aws: &Aws) -> Self {
         Self(Bucket::new(aws))
     }
@@ -63,7 +63,7 @@ impl Copies {
     /// The minimum time before the lifecycle rule deletes a copy.
     pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-    /// Uses the deployment's private bucket.
+    /// Creates an instance that uses the deployment's private bucket.
     pub fn new(aws: &Aws) -> Self {
         Self(Bucket::new(aws))
     }
@@ -95,7 +95,7 @@ impl EvidenceStore {
     /// How long evidence is stored before the lifecycle rule deletes it.
     pub const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-    /// Uses the deployment's private bucket.
+    /// Creates an instance that uses the deployment's private bucket.
     pub fn new(aws: &Aws) -> Self {
         Self(Bucket::new(aws))
     }

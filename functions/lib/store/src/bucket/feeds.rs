@@ -64,7 +64,7 @@ impl Feeds {
     /// The key prefix of feeds in the bucket.
     pub const DROP: &str = "intake/feeds/";
 
-    /// Uses the deployment's private bucket.
+    /// Creates an instance that uses the deployment's private bucket.
     pub fn new(aws: &Aws) -> Self {
         Self(Bucket::new(aws))
     }

@@ -47,7 +47,7 @@ pub struct Publishing {
 }
 
 impl Publishing {
-    /// Uses the lease in the deployment's table.
+    /// Creates an instance that uses the lease in the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
@@ -109,7 +109,7 @@ impl Publishing {
     }
 }
 
-/// The public bucket.
+/// The public bucket of trust lists and revocation lists.
 #[derive(Clone)]
 pub struct PublicFiles {
     client: Client,
@@ -120,13 +120,13 @@ impl PublicFiles {
     /// The `Cache-Control` header of every file: clients may cache it for five minutes.
     pub const CACHE_CONTROL: &str = "public, max-age=300";
 
-    /// Uses the deployment's public bucket.
+    /// Creates an instance that uses the deployment's public bucket.
     pub fn new(aws: &Aws) -> Self {
         Self::of_bucket(aws.s3.clone(), &aws.settings.public_bucket)
     }
 
-    /// Uses the public bucket with this name. For the command line, which does not have the
-    /// secrets.
+    /// Creates an instance that uses the public bucket with this name. For the command line, which
+    /// has no access to the secrets.
     pub fn of_bucket(client: Client, bucket: impl Into<String>) -> Self {
         Self { client, bucket: bucket.into() }
     }

@@ -117,7 +117,7 @@ struct Known {
 }
 
 impl DocumentSigners {
-    /// Uses the register in the deployment's table.
+    /// Creates an instance that uses the register in the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self {
             signers: Signers::new(aws),

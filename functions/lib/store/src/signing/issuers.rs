@@ -17,7 +17,7 @@ pub struct IssuerRecord {
     sk: String,
     /// The signer, as its issuer's trust list describes it.
     pub signer: ListedSigner,
-    /// When it was imported.
+    /// When this version of the signer's entry was imported.
     pub imported_at: Timestamp,
 }
 
@@ -39,12 +39,13 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// Uses the deployment's table.
+    /// Creates an instance that uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
-    /// Uses the table with this name. For the command line, which does not have the secrets.
+    /// Creates an instance that uses the table with this name. For the command line, which has no
+    /// access to the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }

@@ -53,7 +53,7 @@ impl Notifications {
     /// assumed to have died.
     pub const LEASE_SECONDS: i64 = NotificationRecord::LEASE_SECONDS;
 
-    /// Uses the deployment's table and keys.
+    /// Creates an instance that uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }

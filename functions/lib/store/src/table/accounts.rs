@@ -10,7 +10,7 @@ use crate::table::{Table, from_item, n, s, to_item};
 use crate::{Aws, StoreError};
 
 /// The maximum number of sessions of a phone that are read. A phone cannot have more: each session
-/// needs one of at most ten codes a day, and expires after half a day.
+/// needs a one-time code, of which a phone gets at most 20 a day, and expires after half a day.
 const MAX_SESSIONS: usize = 100;
 
 /// The idle time after which a session expires.
@@ -129,7 +129,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Uses the deployment's table and keys.
+    /// Creates an instance that uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }

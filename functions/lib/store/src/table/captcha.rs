@@ -19,7 +19,7 @@ struct UsedRecord {
 }
 
 impl UsedCaptchas {
-    /// Uses the deployment's table.
+    /// Creates an instance that uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }

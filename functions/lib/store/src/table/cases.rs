@@ -50,7 +50,7 @@ impl Cases {
     /// The key prefix of evidence in the bucket.
     pub const EVIDENCE: &str = "evidence/";
 
-    /// Uses the deployment's table and keys.
+    /// Creates an instance that uses the deployment's table and keys.
     #[expect(clippy::disallowed_methods, reason = "a case is decided together with its dose")]
     pub fn new(aws: &Aws) -> Self {
         Self {

@@ -49,12 +49,13 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Uses the deployment's table.
+    /// Creates an instance that uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }
 
-    /// Uses the table with this name. For the command line, which does not have the secrets.
+    /// Creates an instance that uses the table with this name. For the command line, which has no
+    /// access to the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }

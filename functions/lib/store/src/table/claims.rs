@@ -58,7 +58,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Uses the deployment's table and keys.
+    /// Creates an instance that uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }

@@ -38,7 +38,7 @@ pub struct Doses {
 }
 
 impl Doses {
-    /// Uses the deployment's table and keys.
+    /// Creates an instance that uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self {
             table: aws.table(),

@@ -29,7 +29,7 @@ impl Downloads {
     /// The minimum interval between two links for one person, in seconds.
     pub const RESEND_AFTER: u32 = DownloadRecord::RESEND_AFTER;
 
-    /// Uses the deployment's table and keys.
+    /// Creates an instance that uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone() }
     }

@@ -13,7 +13,7 @@ pub struct Links {
 }
 
 impl Links {
-    /// Uses the deployment's table.
+    /// Creates an instance that uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }

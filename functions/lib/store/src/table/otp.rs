@@ -2,7 +2,7 @@
 //!
 //! A code belongs to the request for which it was sent. A random token in the requester's cookie
 //! identifies the request, and each attempt needs it. So nobody can use up the attempts for another
-//! requester's code, or learn from a response that such a code exists.
+//! requester's code, or learn from a response that this code exists.
 //!
 //! A phone has several daily quotas of codes, so that a stranger who exhausts one of them does not
 //! lock out the owner:
@@ -103,7 +103,7 @@ impl Otps {
     /// How long a device is remembered after a log-in, in seconds.
     pub const DEVICE_KEPT: u32 = 90 * 24 * 60 * 60;
 
-    /// Uses the deployment's table and keys.
+    /// Creates an instance that uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone(), rates: Rates::new(aws) }
     }
@@ -160,8 +160,8 @@ impl Otps {
         Ok((!begun).then_some(seconds))
     }
 
-    /// Charges the first quota that is not exhausted. Returns whether there was such a quota, and
-    /// the charges.
+    /// Charges the first quota that is not exhausted. Returns whether a quota was left, and the
+    /// charges.
     async fn take(
         &self,
         phone_key: &PhoneKey,

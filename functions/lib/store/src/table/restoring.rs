@@ -40,8 +40,8 @@ impl Restoring {
     /// The number of passes over the backup.
     pub const PASSES: usize = 3;
 
-    /// Restores into the table with this name. For the command line, which does not have the
-    /// secrets.
+    /// Creates an instance that restores into the table with this name. For the command line, which
+    /// has no access to the secrets.
     pub fn of_table(client: Client, table: impl Into<String>) -> Self {
         Self { table: Table { client, name: table.into() } }
     }

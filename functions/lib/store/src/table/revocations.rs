@@ -20,7 +20,7 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Uses the deployment's table.
+    /// Creates an instance that uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }

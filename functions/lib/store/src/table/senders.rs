@@ -38,7 +38,7 @@ pub struct Senders {
 }
 
 impl Senders {
-    /// Uses the deployment's table and keys.
+    /// Creates an instance that uses the deployment's table and keys.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table(), keys: aws.keys.clone(), rates: Rates::new(aws) }
     }

@@ -1,9 +1,9 @@
 //! Marks for people who have a dose of a vaccine whose primary series does not have two doses.
 //!
-//! The certificate of such a dose shows a series that depends on the person's first dose, which may
-//! arrive later. A first dose must then correct these certificates. Without the mark, every first
-//! dose of a two-dose vaccine, which is the common case, would cost a query for all doses of the
-//! person. The marks of a whole batch are read by their keys in one request.
+//! The certificate of such a dose shows the number of doses in its series, which depends on the
+//! person's first dose. If the first dose arrives later, these certificates must be corrected.
+//! Without the mark, every first dose of a two-dose vaccine, which is the common case, would cost a
+//! query for all doses of the person. The marks of a whole batch are read together, by their keys.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,7 +19,7 @@ pub struct SeriesMarks {
 }
 
 impl SeriesMarks {
-    /// Uses the deployment's table.
+    /// Creates an instance that uses the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self { table: aws.table() }
     }

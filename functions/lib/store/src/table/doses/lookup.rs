@@ -167,7 +167,8 @@ impl Doses {
     }
 
     /// Whether a dose is registered with this phone (its index key). Held, rejected and retracted
-    /// rows do not count. Makes one request for any phone, which keeps the timing side channel small.
+    /// rows do not count. Makes one request for any phone, which keeps the timing side channel
+    /// small.
     pub async fn has_phone_key(&self, phone: &PhoneKey) -> Result<bool, StoreError> {
         // Enough for a large family. If a clinic entered its number for many people, any of their
         // doses will do.
