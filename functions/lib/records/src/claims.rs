@@ -76,7 +76,7 @@ pub struct Handover {
 }
 
 impl ClaimRecord {
-    /// Creates the claim of its first owner.
+    /// Creates the claim with the key `claim`, which `owner` owns.
     pub fn first(claim: &DoseKey, owner: &EventKey) -> Self {
         Self { pk: claim.clone(), revision: 1, owner: owner.clone(), waiting: Vec::new() }
     }

@@ -150,7 +150,7 @@ impl<'a> Cause<'a> {
         let phone = to.e164();
         match self {
             // A large family may share a phone. A facility vaccinates several thousand people a
-            // day, a country a million.
+            // day, the whole country a million.
             Cause::Dose { facility } => vec![
                 ("sms of doses to a phone", 20, phone),
                 match facility {

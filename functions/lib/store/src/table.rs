@@ -98,7 +98,7 @@ impl StoreError {
     }
 }
 
-/// The items of a query with a limit on their number.
+/// The items that a query with a limit returned.
 #[derive(Default)]
 pub(crate) struct Capped {
     pub(crate) items: Vec<Item>,
@@ -157,7 +157,7 @@ fn named(values: &[(&str, AttributeValue)]) -> Option<Item> {
     Some(values).filter(|values| !values.is_empty())
 }
 
-/// A record that is stored in items of a kind of their own.
+/// A record type with its own kind of item.
 pub trait Stored: DeserializeOwned {
     /// The kind of these items.
     const KIND: ItemKind;
@@ -231,7 +231,7 @@ impl Table {
         mut keys: Vec<Item>,
         attributes: Option<&str>,
     ) -> Result<Vec<Item>, StoreError> {
-        /// The limit of BatchGetItem.
+        /// The maximum number of keys in a BatchGetItem request.
         const MAX_KEYS: usize = 100;
         let mut found = Vec::with_capacity(keys.len());
         while !keys.is_empty() {

@@ -79,7 +79,7 @@ impl DoseRecord {
         }
     }
 
-    /// Whether the history has a row with the origin of this row: an equal job and line.
+    /// Whether the history has a row from the job and line that this row came from.
     pub fn has_row_of(&self, incoming: &Incoming) -> bool {
         self.history.versions().iter().any(|version| version.origin == incoming.version.origin)
     }

@@ -40,7 +40,7 @@ impl Confirmations {
         Ok(covered)
     }
 
-    /// Part of a transaction: writes the confirmation that a granted case makes.
+    /// Part of a transaction: writes the confirmation that results from granting a case.
     pub(crate) fn writing(
         &self,
         record: &ConfirmationRecord,

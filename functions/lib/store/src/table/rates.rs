@@ -45,7 +45,7 @@ impl Rates {
         })
     }
 
-    /// Refunds one unit that a request without effect consumed in the window that contains `now`.
+    /// Refunds one unit in the window that contains `now`, after a request that had no effect.
     pub async fn give_back(&self, rate: &Rate, subject: &str, now: Timestamp) -> Result<(), StoreError> {
         let (window, _) = rate.window_at(now);
         let key = ItemKey::rate(&self.keys.rate(rate.name, subject, window));

@@ -13,7 +13,7 @@ use crate::{Aws, StoreError};
 /// The number of partitions that are read concurrently.
 const CONCURRENT_QUERIES: usize = 8;
 
-/// Reads all revocations.
+/// Reads the revocations that the public lists contain.
 #[derive(Clone)]
 pub struct Revocations {
     table: Table,
