@@ -1,4 +1,4 @@
-//! The shared parts of the HTTP functions: requests, client addresses, rate limits, responses,
+//! Code shared by the HTTP functions: request parsing, client addresses, rate limits, responses,
 //! cookies, access control for records, and views of doses.
 
 mod address;

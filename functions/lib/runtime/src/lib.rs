@@ -1,5 +1,5 @@
-//! The shared runtime of the functions: logs, batches of the table's stream, and [`http`] for the
-//! HTTP functions.
+//! The runtime that the functions share: logging, processing of stream batches, and [`http`] for
+//! the HTTP functions.
 
 pub mod http;
 mod logs;

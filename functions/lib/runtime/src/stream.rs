@@ -1,4 +1,4 @@
-//! Processes batches of the table's stream.
+//! Processes batches of records from the table's stream.
 
 use std::error::Error;
 
@@ -10,10 +10,9 @@ use futures::{StreamExt, stream};
 /// The number of records of a batch that are processed concurrently.
 const CONCURRENCY: usize = 4;
 
-/// Processes each record of a batch in two steps, with one read for the whole batch in between:
-/// `begin` for each record, `read` for what all of them need, `finish` for each record. The
-/// response is a partial batch failure (`ReportBatchItemFailures`): it names the failed records,
-/// which the event source retries.
+/// Processes a batch in three steps: `begin` for each record, one `read` of the data that all
+/// records need, and `finish` for each record. Returns a partial batch response
+/// (`ReportBatchItemFailures`) that lists the failed records, which the event source then retries.
 pub async fn process_batch<Begun, Shared, E: Error>(
     aws: &Aws,
     event: Event,
@@ -51,8 +50,8 @@ pub async fn process_batch<Begun, Shared, E: Error>(
             let finished = async {
                 match &shared {
                     Ok(shared) => finish(record, shared).await,
-                    // A single record can make the shared read fail. Reading for each record alone
-                    // lets the others succeed.
+                    // A single record can make the shared read fail. Reading separately for each
+                    // record lets the other records succeed.
                     Err(_) => {
                         let shared = read(std::slice::from_ref(&record)).await?;
                         finish(record, &shared).await

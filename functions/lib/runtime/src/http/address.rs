@@ -1,4 +1,4 @@
-//! The client address of a request.
+//! Determines the client address of a request, which rate limits are applied to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -9,31 +9,34 @@ use lambda_http::{Request, RequestExt};
 
 use crate::Failure;
 
-/// The header with the secret by which the content delivery network authenticates.
+/// The header in which the content delivery network (CDN) sends its secret, to authenticate itself.
 const EDGE: &str = "x-bukti-edge";
-/// The header with the client IP, set by the content delivery network.
+/// The header in which the CDN forwards the client IP.
 const VIEWER: &str = "x-bukti-viewer";
 
-/// The client address, as the subjects of rate limits: the subscriber's host and its network.
-/// Personal data: store it only as keyed hashes.
+/// A client address in the two forms that rate limits apply to: host and network. It is personal
+/// data, so it may be stored only as a keyed hash.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    /// An IPv4 address, or the /64 prefix that one IPv6 subscriber gets.
+    /// The IPv4 address, or the /64 prefix of the IPv6 address, since a subscriber usually gets a
+    /// whole /64 network.
     pub host: String,
-    /// The /24 network of IPv4, or the /48 network of IPv6.
+    /// The /24 network of the IPv4 address, or the /48 network of the IPv6 address.
     pub network: String,
-    /// Whether it is IPv6. The subscriber of a /48 network can choose among many hosts.
+    /// Whether the address is IPv6. A subscriber with a /48 network can switch between many hosts,
+    /// so failures are also counted for the network.
     pub is_ipv6: bool,
 }
 
 impl Address {
-    /// The caller's address. The header with the client IP is trusted only from the content
-    /// delivery network, so that callers cannot spoof their address; for others it is the address
-    /// of the connection.
+    /// Returns the caller's address. The client IP header is trusted only if the request comes from
+    /// the CDN, so that callers cannot spoof their address. For all other requests, the address of
+    /// the connection is used.
     ///
     /// # Errors
     ///
-    /// `misdirected` if the deployment accepts requests only from the content delivery network.
+    /// `misdirected` if the deployment accepts requests only from the CDN, and this one bypassed
+    /// it.
     pub fn of(request: &Request, aws: &Aws) -> Result<Self, Failure> {
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
         let from_edge = header(EDGE).filter(|key| aws.is_edge_key(key));
@@ -43,8 +46,8 @@ impl Address {
         Ok(Self::of_viewer(request, from_edge.is_some()))
     }
 
-    /// The client IP in the header if the request comes from the content delivery network;
-    /// otherwise the address of the connection.
+    /// Returns the client IP from the header if the request comes from the CDN, and the address of
+    /// the connection otherwise. If the address is missing or invalid, returns 0.0.0.0.
     fn of_viewer(request: &Request, from_edge: bool) -> Self {
         let viewer = request.headers().get(VIEWER).filter(|_| from_edge);
         let viewer = viewer.and_then(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! Responses, and failures as problem responses.
+//! Builds responses, and converts failures to problem responses (RFC 9457).
 
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
-/// A response to the caller.
+/// An HTTP response of a function.
 pub type Answer = Response<Body>;
 
-/// The result of a handler.
+/// The result of a handler: a response, or a failure that [`respond`] converts to one.
 pub type FailureResult = Result<Answer, Failure>;
 
-/// A failed request: a problem before its texts are filled in.
+/// A failed request. [`respond`] adds the texts in the caller's language to turn it into a
+/// [`Problem`].
 #[derive(Debug)]
 pub struct Failure {
     code: ProblemCode,
@@ -27,28 +28,28 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The problem's code.
+    /// The code of the problem response.
     pub fn code(&self) -> ProblemCode {
         self.code
     }
 
-    /// A failure with this code.
+    /// Creates a failure without field errors or a retry time.
     pub fn new(code: ProblemCode) -> Self {
         Self { code, errors: Vec::new(), explanation: String::new(), tries_left: None, retry_after: None }
     }
 
-    /// `invalid_input` with these fields.
+    /// Creates an `invalid_input` failure that lists the missing or invalid fields.
     pub fn fields(errors: Vec<FieldError>) -> Self {
         Self::of_fields(ProblemCode::InvalidInput, errors)
     }
 
-    /// A failure with this code and these fields.
+    /// Creates a failure that lists the fields which caused it.
     pub fn of_fields(code: ProblemCode, errors: Vec<FieldError>) -> Self {
         Self { errors, ..Self::new(code) }
     }
 
-    /// Whether the caller may be guessing: something does not exist, is not the caller's, or was
-    /// wrong.
+    /// Whether the request may have been a guess: it named something that does not exist or belongs
+    /// to someone else, or it contained a wrong secret. `Guard::serve` counts these failures.
     pub(crate) fn is_failed_attempt(&self) -> bool {
         use ProblemCode as Code;
         matches!(
@@ -66,19 +67,20 @@ impl Failure {
         )
     }
 
-    /// Adds an explanation in English, for the developers of senders. It follows the code's text in
-    /// the caller's language.
+    /// Adds an explanation in English for the developers of a sender's system. It is appended to
+    /// the problem's detail, which is in the caller's language.
     #[must_use]
     pub fn explained(self, explanation: String) -> Self {
         Self { explanation, ..self }
     }
 
-    /// Sets the number of attempts left.
+    /// Sets the number of attempts that the caller has left.
     pub fn tries_left(self, tries: u32) -> Self {
         Self { tries_left: Some(tries), ..self }
     }
 
-    /// Sets the seconds after which the caller may retry.
+    /// Sets the number of seconds after which the caller may retry. It is also sent as
+    /// `Retry-After`.
     pub fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after: Some(seconds), ..self }
     }
@@ -86,7 +88,7 @@ impl Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        // The only place where store errors are logged. Their messages contain no personal data.
+        // Store errors are logged only here. Their messages contain no personal data.
         tracing::error!(error = %error, "a request to the store failed");
         if error.retryable() {
             Self::new(ProblemCode::Unavailable).retry_after(2)
@@ -114,19 +116,20 @@ fn answer(status: u16, content_type: &'static str, body: Vec<u8>) -> Answer {
     answer
 }
 
-/// The media type of a response.
+/// The `Content-Type` of a response; `None` if the response has no body.
 pub fn media_type(answer: &Answer) -> Option<&str> {
     answer.headers().get(CONTENT_TYPE)?.to_str().ok()
 }
 
-/// A response with a JSON body.
+/// Creates a response with a JSON body that must not be cached.
 pub fn json<T: Serialize>(status: u16, body: &T) -> Answer {
-    // The API types are structs of strings and numbers, which always serialise.
+    // The API types consist of strings, numbers, arrays, and maps with string keys, so serialising
+    // them cannot fail.
     answer(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
 }
 
-/// A response with a JSON body that is the same for all callers and can be cached for `max_age`
-/// seconds.
+/// Creates a response with a JSON body that is the same for all callers, so that shared caches may
+/// keep it for `max_age` seconds.
 pub fn public_json<T: Serialize>(body: &T, max_age: u32) -> Answer {
     let mut answer = json(200, body);
     if let Ok(value) = HeaderValue::from_str(&format!("public, max-age={max_age}")) {
@@ -135,7 +138,7 @@ pub fn public_json<T: Serialize>(body: &T, max_age: u32) -> Answer {
     answer
 }
 
-/// A response without a body.
+/// Creates a `204 No Content` response.
 pub fn no_content() -> Answer {
     let mut answer = answer(204, "application/json", Vec::new());
     *answer.body_mut() = Body::Empty;
@@ -143,19 +146,20 @@ pub fn no_content() -> Answer {
     answer
 }
 
-/// A response without a body to a request that is processed later.
+/// Creates a `202 Accepted` response without a body, for a request that is processed
+/// asynchronously.
 pub fn accepted() -> Answer {
     let mut answer = no_content();
     *answer.status_mut() = lambda_http::http::StatusCode::ACCEPTED;
     answer
 }
 
-/// The time limit of a handler: less than the functions' timeout, so that the caller still gets a
-/// response.
+/// The time limit of a handler. It is shorter than the functions' Lambda timeout, so that the
+/// caller still gets a response.
 const TIME_LIMIT: Duration = Duration::from_secs(12);
 
-/// Runs a handler and returns its response. A failure or a timeout becomes a problem in the
-/// caller's language.
+/// Runs a handler and returns its response. If the handler fails or exceeds its time limit, returns
+/// a problem response in the caller's language.
 pub async fn respond(aws: &Aws, handler: impl Future<Output = FailureResult>, locale: Locale) -> Answer {
     aws.refresh_secrets().await;
     answer_within(TIME_LIMIT, handler, locale).await

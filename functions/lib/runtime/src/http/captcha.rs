@@ -1,5 +1,5 @@
-//! The captcha: a proof of work with the ALTCHA protocol, version 2, which needs no third party
-//! that would see the citizens.
+//! Proof-of-work captchas (ALTCHA protocol, version 2). They need no third-party service, which
+//! would learn who uses the site.
 
 use altcha::{CreateChallengeOptions, Payload, VerifySolutionOptions, create_challenge, verify_solution};
 use base64::Engine;
@@ -12,34 +12,34 @@ use crate::Failure;
 /// How long a challenge is valid.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
-/// The hashes per attempt of the solver, at the lowest level. Each level doubles them.
+/// The number of hash iterations per attempt at the lowest level. Each level doubles it.
 const COST: u32 = 10;
 
-/// The required prefix of a derived key: 12 bits, hence 4,096 attempts on average. Times the cost,
-/// that is about 41,000 hashes: well under a second on a cheap phone, but expensive for a million
-/// requests.
+/// The required prefix of a derived key: 12 bits, so solving a challenge takes 4,096 attempts on
+/// average. Multiplied by [`COST`], this is about 41,000 hashes: well under a second on a cheap
+/// phone, but expensive for a million requests.
 const KEY_PREFIX: &str = "000";
 
-/// The difficulty of a challenge.
+/// The difficulty of a challenge. Each level takes twice the work of the level below it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Level(u32);
 
 impl Level {
-    /// The level for a second one-time code: eight times the work of the first, some seconds on a
-    /// cheap phone. Requests at this level have a quota of their own, see `bukti_store::Otps`.
+    /// The level for requesting another one-time code: eight times the work of the lowest level,
+    /// which takes a cheap phone a few seconds. Requests at this level have a separate quota; see
+    /// `bukti_store::Otps`.
     pub const HARD: Self = Self(3);
 
-    /// The level after this many failures of one address within an hour: it rises at 5, 10 and 20
-    /// failures. The highest level means about 330,000 hashes, some seconds on a cheap phone. It is
-    /// not higher because thousands of people may share an address, and one of them must not lock
-    /// out the others.
+    /// The level for an address with this many failures within an hour. It rises at 5, 10 and 20
+    /// failures. The highest level takes about 330,000 hashes, or a few seconds on a cheap phone. A
+    /// higher level would let one person lock out the thousands of others who may share the
+    /// address.
     pub(crate) fn after_failures(failures: u32) -> Self {
         Self((failures / 5).checked_ilog2().map_or(0, |log| log + 1).min(3))
     }
 
-    /// The level raised by how much of the day's SMS budget is spent: from 20 % on, each 10 %
-    /// doubles the work, up to 16 times, so that exhausting the budget becomes more and more
-    /// expensive.
+    /// Raises the level as the day's SMS budget is spent: the work doubles at 20 %, 30 %, 40 % and
+    /// 50 %. This makes it more and more expensive to exhaust the budget.
     pub(crate) fn raised_for_budget(self, percent_spent: u32) -> Self {
         Self((self.0 + (percent_spent / 10).saturating_sub(1).min(4)).min(6))
     }
@@ -52,23 +52,24 @@ impl Level {
         COST << self.0
     }
 
-    /// The level of a challenge with this cost.
+    /// The level of a challenge with this number of hash iterations.
     fn of_cost(cost: u32) -> Self {
         Self((cost / COST).checked_ilog2().unwrap_or(0))
     }
 }
 
-/// A solved challenge.
+/// A correctly solved challenge, which may have been used already.
 pub struct Solved {
-    /// The challenge's signature, which identifies it.
+    /// The challenge's signature in lower case. It identifies the challenge, so that it can be
+    /// marked as used.
     pub signature: String,
     /// When the challenge expires.
     pub expires_at: Timestamp,
-    /// The difficulty.
+    /// The level at which the challenge was created.
     pub level: Level,
 }
 
-/// Creates a challenge.
+/// Creates a challenge that is signed with `key` and expires after [`LIFETIME`].
 ///
 /// # Errors
 ///
@@ -83,18 +84,19 @@ pub(crate) fn challenge(key: &str, level: Level, now: Timestamp) -> Result<Captc
         ..CreateChallengeOptions::default()
     })
     .map_err(|_| Failure::new(ProblemCode::Unavailable))?;
-    // The API type has the fields of ALTCHA's type; a test checks this.
+    // The conversion goes through JSON, since the API type has the same fields as ALTCHA's type.
+    // The tests check this.
     serde_json::to_value(challenge)
         .and_then(serde_json::from_value)
         .map_err(|_| Failure::new(ProblemCode::Internal))
 }
 
-/// Checks that a challenge is ours, has not expired, and is solved. The caller must check that it
-/// was not used before.
+/// Checks that a challenge was signed with `key`, has not expired, and is solved. The caller must
+/// check that it has not been used already.
 ///
 /// # Errors
 ///
-/// `captcha_wrong`, `captcha_expired`.
+/// `captcha_wrong` if the solution is malformed, forged or incorrect; `captcha_expired`.
 pub fn verify(solution: &str, key: &str) -> Result<Solved, Failure> {
     let wrong = || Failure::new(ProblemCode::CaptchaWrong);
     let decoded = STANDARD.decode(solution.trim()).map_err(|_| wrong())?;
@@ -107,8 +109,7 @@ pub fn verify(solution: &str, key: &str) -> Result<Solved, Failure> {
     let level = Level::of_cost(payload.challenge.parameters.cost);
     let expires_at = payload.challenge.parameters.expires_at.and_then(|at| Timestamp::from_second(at).ok());
     match (result.verified, payload.challenge.signature, expires_at) {
-        // Normalised, so that a challenge cannot be used again with its signature in the other
-        // case.
+        // Lower case, so that a challenge cannot be reused by changing the case of its signature.
         (true, Some(signature), Some(expires_at)) => {
             Ok(Solved { signature: signature.to_ascii_lowercase(), expires_at, level })
         }

@@ -1,9 +1,9 @@
-//! Protects public routes from abuse: captchas, rate limits per address and network, and padding of
-//! failed requests.
+//! Protects public routes from abuse with captchas, rate limits per address and network, and
+//! padding of responses.
 //!
-//! Mobile networks put thousands of people behind one address, so the quota of an address is far
-//! more than one person needs. Before it is used up, failures make the captcha harder, which slows
-//! down scripts far more than people.
+//! Mobile networks put thousands of people behind one address, so the quota of an address is much
+//! larger than one person needs. Long before it is exhausted, failures make the captchas for the
+//! address harder, which slows down scripts far more than people.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::{Answer, Caller, Failure, FailureResult, locale, respond};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// A rate limit for an address, and optionally one for its network.
+/// A rate limit per client address and, optionally, another per client network.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance {
     address: Rate,
@@ -26,28 +26,29 @@ pub struct Allowance {
 }
 
 impl Allowance {
-    /// Status requests.
+    /// The limit on requests for the status of a person's doses.
     pub const STATUS: Self =
         Self { address: hourly("looks", 1_000), network: Some(hourly("looks of a network", 10_000)) };
-    /// One-time codes by SMS.
+    /// The limit on requests for one-time codes.
     pub const CODES: Self =
         Self { address: hourly("codes", 300), network: Some(hourly("codes of a network", 3_000)) };
-    /// Quick downloads.
+    /// The limit on requests for quick downloads.
     pub const DOWNLOADS: Self =
         Self { address: hourly("downloads", 60), network: Some(hourly("downloads of a network", 600)) };
-    /// Cases for the helpdesk.
+    /// The limit on opening cases.
     pub const CASES: Self =
         Self { address: hourly("cases of an address", 60), network: Some(hourly("cases of a network", 600)) };
-    /// Links of SMS that were opened.
+    /// The limit on opening links with the correct birth date. Wrong birth dates are limited per
+    /// link.
     pub const LINKS: Self = Self { address: hourly("links", 600), network: None };
-    /// Look-ups of a case by its number.
+    /// The limit on looking up cases by number and birth date.
     pub const CASE_LOOK_UPS: Self = Self {
         address: hourly("look-ups of cases", 600),
         network: Some(hourly("look-ups of cases of a network", 6_000)),
     };
-    /// Tokens of links and of one-time codes that are unknown or expired. It is consumed only after
-    /// the look-up failed, so that an attacker who exhausts it does not lock out neighbours at the
-    /// same address with valid tokens.
+    /// The limit on unknown or expired tokens of links and one-time codes. Only failed look-ups
+    /// count, so that an attacker who exhausts the limit does not lock out others at the same
+    /// address who have valid tokens.
     pub const UNKNOWN_TOKENS: Self = Self {
         address: hourly("unknown tokens", 600),
         network: Some(hourly("unknown tokens of a network", 6_000)),
@@ -58,24 +59,24 @@ const fn hourly(name: &'static str, most: u32) -> Rate {
     Rate { name, window: HOUR, most }
 }
 
-/// The counter of failures of an address: unsolved captchas, people who were not found, wrong codes
-/// and birth dates. Not a limit; it sets the captcha's level.
+/// Counts the failures of an address: wrong captchas, people who were not found, wrong codes and
+/// birth dates. It limits nothing by itself, but determines the level of the captchas.
 const FAILURES: Rate = hourly("failures", u32::MAX);
 
-/// The counter of failures of an IPv6 network (/48), whose subscriber can choose among 65,536
+/// Counts the failures of an IPv6 network (/48), since its subscriber can switch between 65,536
 /// hosts.
 const FAILURES_OF_NETWORK: Rate = hourly("failures of a network", u32::MAX);
 
-/// This many failures of a network weigh as one of an address, since the network may be a whole
-/// company's.
+/// The number of failures of a network that count as one failure of an address. A whole company may
+/// share the network, so its failures count less.
 const NETWORK_SHARE: u32 = 8;
 
-/// The responses to failed requests are padded to a multiple of this, so that timing does not
-/// reveal whether a record exists. Longer than nearly all processing takes, too short to be
-/// noticed.
+/// Responses to failed requests are padded to a multiple of this duration, so that timing does not
+/// reveal whether a record exists. It is longer than nearly all processing takes, and too short for
+/// people to notice.
 const PACE: Duration = Duration::from_millis(100);
 
-/// Guards the HTTP routes.
+/// Applies captchas, rate limits and padding to the requests of an HTTP function.
 #[derive(Clone)]
 pub struct Guard {
     aws: Aws,
@@ -85,7 +86,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// The guard of a deployment.
+    /// Creates a guard that keeps its counters in the deployment's table.
     pub fn new(aws: &Aws) -> Self {
         Self {
             rates: Rates::new(aws),
@@ -95,8 +96,8 @@ impl Guard {
         }
     }
 
-    /// Handles a request to one of a function's routes. If the failure suggests guessing, it is
-    /// recorded as [`Guard::record_failure`] does.
+    /// Finds the route of a request, calls `handle`, and publishes metrics. If the request may have
+    /// been a guess, [`Guard::record_failure`] records the failure.
     pub async fn serve<R: FunctionRoute>(
         &self,
         request: &Request,
@@ -121,11 +122,12 @@ impl Guard {
         answer
     }
 
-    /// A captcha for this caller, of at least this level.
+    /// Creates a captcha for a caller. Its level depends on the caller's failures and on the SMS
+    /// budget, and is at least `min_level`.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn challenge(
         &self,
         caller: &Caller,
@@ -136,13 +138,13 @@ impl Guard {
         captcha::challenge(self.aws.captcha_key(), level, now)
     }
 
-    /// Checks the caller's captcha and consumes one unit of the allowance. Returns the captcha's
+    /// Checks the caller's captcha, consumes one unit of the allowance, and returns the captcha's
     /// level.
     ///
     /// # Errors
     ///
-    /// `captcha_wrong`, `captcha_expired` (also if the captcha is too easy by now),
-    /// `captcha_reused`, `too_many_requests`.
+    /// `captcha_wrong`; `captcha_expired`, also if the level for the caller has risen by more than
+    /// one since the captcha was created; `captcha_reused`; `too_many_requests`.
     pub async fn admit(
         &self,
         caller: &Caller,
@@ -151,14 +153,15 @@ impl Guard {
         now: Timestamp,
     ) -> Result<Level, Failure> {
         let solved = captcha::verify(solution, self.aws.captcha_key())?;
-        // One level of tolerance: others at the same address may have failed while it was being
-        // solved.
+        // One level of tolerance, since other callers at the same address may have failed while the
+        // captcha was being solved.
         if solved.level < self.level(caller, now).await?.one_lower() {
             return Err(Failure::new(ProblemCode::CaptchaExpired));
         }
-        // Before the allowance, which all callers at the address share: a replayed captcha must not
-        // consume more than one unit of it. Hence the captcha is spent even if the allowance is
-        // used up, and a later retry needs a new one.
+        // The captcha is marked as used before the allowance is consumed: all callers at the
+        // address share the allowance, and a replayed captcha must not consume more than one unit
+        // of it. If the allowance is exhausted, the captcha is therefore used up too, and a retry
+        // needs a new one.
         if !self.used.use_once(&solved.signature, solved.expires_at).await? {
             return Err(Failure::new(ProblemCode::CaptchaReused));
         }
@@ -166,11 +169,12 @@ impl Guard {
         Ok(solved.level)
     }
 
-    /// Atomically consumes one unit of the caller's allowance.
+    /// Consumes one unit of the allowance for the caller's address and, if limited, network. Each
+    /// counter is updated atomically.
     ///
     /// # Errors
     ///
-    /// `too_many_requests` if it is used up.
+    /// `too_many_requests` if the allowance is exhausted.
     pub async fn allow(&self, caller: &Caller, allowance: &Allowance, now: Timestamp) -> Result<(), Failure> {
         let address = Some((&allowance.address, &caller.address.host));
         let network = allowance.network.as_ref().map(|rate| (rate, &caller.address.network));
@@ -183,8 +187,8 @@ impl Guard {
         Ok(())
     }
 
-    /// The failure for an unknown or expired token: `code`, or `too_many_requests` after too many
-    /// of them.
+    /// Counts an unknown or expired token, and returns the failure for it: `code`, or
+    /// `too_many_requests` if [`Allowance::UNKNOWN_TOKENS`] is exhausted.
     pub async fn unknown_token(&self, caller: &Caller, code: ProblemCode, now: Timestamp) -> Failure {
         match self.allow(caller, &Allowance::UNKNOWN_TOKENS, now).await {
             Ok(()) => Failure::new(code),
@@ -192,12 +196,12 @@ impl Guard {
         }
     }
 
-    /// Counts a failure, which makes the caller's captchas harder, and then waits for the padding
-    /// of the response.
+    /// Counts a failure, which makes the captchas for the caller's address harder, and pads the
+    /// response.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn record_failure(&self, caller: &Caller, now: Timestamp) -> Result<(), Failure> {
         self.rates.take(&FAILURES, &caller.address.host, now).await?;
         if caller.address.is_ipv6 {
@@ -207,7 +211,8 @@ impl Guard {
         Ok(())
     }
 
-    /// Pads the response: waits until the time since the request is a multiple of `pace`.
+    /// Pads the response: waits until the time since the request was received is a multiple of
+    /// `pace`.
     pub async fn pad(&self, caller: &Caller, pace: Duration) {
         let rounds = caller.received_at.elapsed().as_nanos() / pace.as_nanos().max(1) + 1;
         let rounds = u32::try_from(rounds).unwrap_or(u32::MAX);

@@ -1,19 +1,19 @@
-//! Access control for the records of people.
+//! Access control for personal records.
 //!
-//! The HTTP functions use [`Records`] instead of the store's capabilities behind it, which clippy
-//! forbids them to create (`functions/.clippy.toml`). Each method takes a proof of the caller's
-//! permission, and returns only what that caller may see:
+//! The HTTP functions access personal records only through [`Records`]: clippy forbids them to
+//! create the underlying clients of the store (`functions/.clippy.toml`). Each method requires a
+//! proof of the caller's permission, and returns only data that this caller may see:
 //!
 //! | proof | caller |
 //! |---|---|
-//! | [`Login`] | the owner of a phone, logged in |
-//! | [`OfficerSession`] | an officer, logged in, with the second factor |
+//! | [`Login`] | the owner of a phone who is logged in |
+//! | [`OfficerSession`] | an officer who is logged in and has passed the second factor |
 //! | token and birth date | the recipient of a link |
 //! | name and identity number | anyone who knows both |
-//! | case number and birth date | the person who opened a case, without an account |
+//! | case number and birth date | the person who opened a case, without logging in |
 //!
-//! [`Login`] and [`OfficerSession`] have private fields, so they can only come from a session in
-//! the table.
+//! [`Login`] and [`OfficerSession`] have private fields, so they can be created only from a session
+//! in the table.
 
 #![expect(clippy::disallowed_methods, reason = "this module is the access control for records")]
 
@@ -40,7 +40,7 @@ pub use officer::{FoundPerson, OfficerDecision, OfficerSession};
 use super::view::distinct_doses_by_day;
 use crate::{Allowance, Caller, Failure, Guard, dose_status, doses_by_day};
 
-/// Reads and changes the records of people on behalf of callers with permission.
+/// Reads and changes personal records on behalf of authorised callers.
 #[derive(Clone)]
 pub struct Records {
     aws: Aws,
@@ -58,12 +58,13 @@ pub struct Records {
     sessions: Sessions,
 }
 
-/// A certificate that the caller may see in full: it is the current one of its dose and not
-/// revoked, and the caller is logged in with the phone of the dose or has opened its link.
+/// A certificate that the caller may see in full. It is the current certificate of its dose and not
+/// revoked, and the caller either is logged in with the phone of the dose or has opened the link to
+/// the certificate.
 pub struct HolderCertificate(CertificateRecord);
 
 impl HolderCertificate {
-    /// `None` if the certificate is not the current one of its dose, or is revoked.
+    /// Returns `None` if the certificate is revoked or is not the current certificate of its dose.
     fn new(certificate: CertificateRecord, dose: &DoseRecord) -> Option<Self> {
         let is_current = dose.certificate_id.as_deref() == Some(certificate.certificate_id());
         (is_current && certificate.revoked_at.is_none()).then_some(Self(certificate))
@@ -79,7 +80,7 @@ impl Deref for HolderCertificate {
 }
 
 impl Records {
-    /// The records of a deployment.
+    /// Creates the clients for a deployment's table and bucket.
     pub fn new(aws: &Aws) -> Self {
         Self {
             audit: Audit::new(aws),
@@ -98,22 +99,23 @@ impl Records {
         }
     }
 
-    /// Whether a dose is registered with a phone. Needs no proof, so the result must not reach the
-    /// caller: it only selects the share of the SMS budget that pays for a code.
+    /// Whether any dose is registered with a phone. This method requires no proof, so its result
+    /// must not be revealed to the caller: it only determines which share of the SMS budget pays
+    /// for a code.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn has_dose(&self, phone: &PhoneNumber) -> Result<bool, Failure> {
         Ok(self.doses.has_phone_key(&self.aws.keys.phone(phone)).await?)
     }
 
-    /// The doses under an identity number that are registered with this name, and whether there are
-    /// more.
+    /// The doses under an identity number whose name matches, and whether there are more.
     ///
     /// # Errors
     ///
-    /// `unavailable`, `internal`.
+    /// `unavailable` if the table is throttled or unreachable; `internal` if a record cannot be
+    /// decrypted.
     pub async fn of_name(
         &self,
         name: &PersonName,
@@ -122,16 +124,16 @@ impl Records {
         let records = self.doses.of_person(identity).await?;
         let mut doses = Vec::new();
         let is_named = |dose: &Dose| dose.name.as_ref().is_some_and(|registered| registered.matches(name));
-        // Two events can report the same dose (they have the same claim) with different spellings
-        // of the name. This set has the claims for which an event has the given spelling, with the
-        // facility that sent the event.
+        // Two events can report the same dose with different spellings of the name; they then have
+        // the same claim. This set contains the claims of all events with the given spelling, each
+        // with the facility that sent the event (`None` for a hub).
         let mut named: BTreeSet<(&DoseKey, Option<&str>)> = BTreeSet::new();
         for (record, dose) in doses_by_day(&records, &self.aws.keys)? {
             let claim = record.claim.as_ref().filter(|_| is_named(&dose));
             named.extend(claim.map(|claim| (claim, record.facility.as_deref())));
         }
-        // The other spelling is accepted only from a hub or from the sender of the dose itself. A
-        // claim does not include the name, so any other facility could make a stranger's dose
+        // A different spelling is accepted only from a hub or from the facility that sent the dose.
+        // A claim does not include the name, so otherwise any facility could make a stranger's dose
         // visible under an invented name.
         let is_spelled = |record: &DoseRecord| {
             let senders = [None, record.facility.as_deref()];
@@ -139,13 +141,13 @@ impl Records {
             claim.is_some_and(|claim| senders.iter().any(|sender| named.contains(&(claim, *sender))))
         };
         for (record, dose) in distinct_doses_by_day(&records, &self.aws.keys)? {
-            // Doses under this number with another name belong to another person, or their number
-            // was mistyped. They are not shown.
+            // Doses under this number with another name are not shown, since they belong to another
+            // person or were entered with a wrong number.
             if is_named(&dose) || is_spelled(record) {
                 doses.push(dose_status(record, &dose, records.certificate_of(record), None));
             }
         }
-        // Without a matching name, the response must not reveal that the number has doses.
+        // If no name matches, the response must not reveal that there are doses under the number.
         let more = records.more && !doses.is_empty();
         Ok((doses, more))
     }
@@ -154,17 +156,18 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// `unavailable`, `internal`.
+    /// `unavailable` if the table is throttled or unreachable; `internal` if a record cannot be
+    /// decrypted.
     pub async fn of_phone(&self, login: &Login) -> Result<(Vec<DoseRecord>, bool), Failure> {
         Ok(self.doses.of_phone_key(login.phone()).await?)
     }
 
-    /// The records of a person, by index key, that the caller's phone may see.
+    /// The records of the person with this index key that the owner of the caller's phone may see.
     ///
     /// # Errors
     ///
-    /// `not_found` if no dose of the person is registered with the phone; the response is the same
-    /// as for an unknown person.
+    /// `not_found` if the person is unknown, or if no dose of the person is registered with the
+    /// phone.
     pub async fn of_person(&self, login: &Login, person: &PersonKey) -> Result<OwnRecords, Failure> {
         let all = self.doses.of_person_key(person, Some(login.phone())).await?;
         if all.doses.iter().all(|record| record.phone.as_ref() != Some(login.phone())) {
@@ -173,12 +176,13 @@ impl Records {
         OwnRecords::visible_to(all, login.phone(), &self.aws.keys)
     }
 
-    /// A certificate whose dose is registered with the caller's phone.
+    /// The certificate with this id and its dose, if the dose is registered with the caller's
+    /// phone.
     ///
     /// # Errors
     ///
-    /// `not_found`, with the same response for an unknown, a revoked and somebody else's
-    /// certificate.
+    /// `not_found` if the certificate is unknown, revoked or superseded, or if its dose is
+    /// registered with another phone. The caller cannot distinguish these cases.
     pub async fn certificate(
         &self,
         login: &Login,
@@ -194,12 +198,13 @@ impl Records {
         Ok((certificate, dose))
     }
 
-    /// Opens the link of an SMS with the birth date of its dose.
+    /// Opens the link from an SMS if the birth date is correct, and returns the certificate and its
+    /// dose.
     ///
     /// # Errors
     ///
-    /// `birth_date_wrong` with the number of attempts left, `link_locked`, `link_dead`,
-    /// `certificate_not_ready`, `too_many_requests`.
+    /// `birth_date_wrong` with the number of attempts left; `link_locked`; `link_dead`;
+    /// `certificate_not_ready`; `too_many_requests`.
     pub async fn open_link(
         &self,
         guard: &Guard,
@@ -215,7 +220,8 @@ impl Records {
         };
         let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
         if record.phone_version != link.phone_version {
-            // The phone was corrected since: this link was sent to another number.
+            // The phone has been corrected since the SMS was sent, so the link went to another
+            // phone.
             return Err(dead());
         }
         let dose = record.dose(&self.aws.keys)?;
@@ -231,8 +237,9 @@ impl Records {
         if !self.links.opened(&link, now).await? {
             return Err(dead());
         }
-        // The rate limit comes last: wrong birth dates are limited per link, and a correct one has
-        // returned its attempt, so a caller who is rejected here has lost no attempt.
+        // The rate limit is checked last. Wrong birth dates are limited per link, and a correct one
+        // has just restored the link's attempts, so a caller who is rejected here has lost no
+        // attempt.
         guard.allow(caller, &Allowance::LINKS, now).await?;
 
         let not_ready = || Failure::new(ProblemCode::CertificateNotReady).retry_after(60);
@@ -243,12 +250,13 @@ impl Records {
         Ok((certificate, dose))
     }
 
-    /// Disables a link whose SMS reached somebody else, and blocks quick downloads for the person
-    /// that it was sent for.
+    /// Disables a link whose SMS reached the wrong person. If the link was sent for a quick
+    /// download, also blocks quick downloads for the person whose certificate was requested.
     ///
     /// # Errors
     ///
-    /// `link_dead`, `too_many_requests`.
+    /// `link_dead` if the link is unknown or expired, or if the phone has been corrected since the
+    /// SMS was sent; `too_many_requests` after too many unknown tokens.
     pub async fn refuse_link(
         &self,
         guard: &Guard,
@@ -262,8 +270,8 @@ impl Records {
         };
         let record = self.doses.of_event(&link.event).await?.ok_or_else(dead)?;
         if record.phone_version != link.phone_version {
-            // The phone was corrected since: the owner of the old number must not block the
-            // person's downloads.
+            // The phone has been corrected since the SMS was sent. The owner of the old phone must
+            // not be able to block the person's downloads.
             return Err(dead());
         }
         if let Some(person) = &link.download_of {
@@ -277,7 +285,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if no AWS credentials are available.
     pub async fn document_url(
         &self,
         certificate: &HolderCertificate,
@@ -286,12 +294,12 @@ impl Records {
         Ok(self.documents.address(&certificate.document, file_name).await?)
     }
 
-    /// Stores a copy of a certificate in this form temporarily, and returns a presigned URL as
-    /// [`Records::document_url`] does.
+    /// Temporarily stores the PDF of a certificate in this form, and returns a presigned URL of it,
+    /// valid for as long as a URL from [`Records::document_url`].
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the bucket is unreachable.
     pub async fn store_copy(
         &self,
         certificate: &HolderCertificate,
@@ -300,37 +308,37 @@ impl Records {
     ) -> Result<String, Failure> {
         let qr_text = certificate.qr_text(&self.aws.keys)?;
         let name = self.aws.keys.document_name(certificate.certificate_id(), &qr_text);
-        // The name is derived from the content, which is reproducible, so overwriting an existing
-        // copy is harmless.
+        // The name is derived from the certificate and the form, and rendering is reproducible, so
+        // overwriting an existing copy is harmless.
         let name = format!("{name}-{}.pdf", form.code());
         Ok(self.copies.store_and_presign(&name, copy, file_name).await?)
     }
 }
 
 /// The records under one identity number that the owner of a phone may see: the doses registered
-/// with that phone, and others with the name and birth date of one of them.
+/// with the phone, and other doses with the same name and birth date.
 ///
-/// A dose with the same number is not enough. Identity numbers can be guessed, so a row with this
-/// phone and number may be a mistake, or an attempt to read the records of the number.
+/// A matching identity number alone is not sufficient. Identity numbers can be guessed, so a row
+/// with this phone and number may be a mistake, or an attempt to read another person's records.
 #[derive(Debug)]
 pub struct OwnRecords {
-    /// The visible doses.
+    /// The visible doses, and all certificates under the number.
     records: PersonRecords,
-    /// The index key of the phone.
+    /// The index key of the phone whose owner may see the records.
     phone: PhoneKey,
-    /// The keys of name and birth date that make other doses visible.
+    /// The keys of name and birth date of the doses that make other doses visible.
     names: BTreeSet<NameKey>,
     /// Whether all doses under the number are visible.
     is_complete: bool,
 }
 
 impl OwnRecords {
-    /// Filters all records under a number to those that the owner of a phone, by index key, may
-    /// see.
+    /// Filters the records under a number to those that the owner of the phone with this index key
+    /// may see.
     fn visible_to(records: PersonRecords, phone: &PhoneKey, keys: &Keys) -> Result<Self, Failure> {
         let is_own = |record: &DoseRecord| record.phone.as_ref() == Some(phone);
-        // Held and rejected rows may belong to anyone. For a duplicate, the phone of the event that
-        // owns the dose counts.
+        // Held and rejected rows grant no access, since they may belong to anyone. Neither do
+        // duplicates: only the phone of the event that owns the dose counts.
         let grants_access = |record: &DoseRecord| {
             is_own(record)
                 && !record.duplicate
@@ -368,7 +376,7 @@ impl OwnRecords {
         record.phone.as_ref() == Some(&self.phone)
     }
 
-    /// The doses without duplicates, by the day of the vaccination.
+    /// The decrypted doses without duplicates, sorted by vaccination date.
     ///
     /// # Errors
     ///
@@ -377,28 +385,29 @@ impl OwnRecords {
         distinct_doses_by_day(&self.records, keys)
     }
 
-    /// A dose and the state of its certificate.
+    /// The status of a dose, including whether the dose is registered with the phone.
     pub fn status(&self, record: &DoseRecord, dose: &Dose) -> DoseStatus {
         let certificate = self.records.certificate_of(record);
         dose_status(record, dose, certificate, Some(self.is_registered(record)))
     }
 
-    /// The certificate of a dose, if the dose is registered with the phone.
+    /// The certificate of a dose, if the dose is registered with the phone and the certificate is
+    /// not revoked.
     pub fn certificate(&self, record: &DoseRecord) -> Option<HolderCertificate> {
         let certificate = self.records.certificate_of(record).filter(|_| self.is_registered(record))?;
         HolderCertificate::new(certificate.clone(), record)
     }
 
-    /// Whether the owner may see an entry of the audit log about doses with these keys of name and
-    /// birth date. If another person is recorded under the same number, entries about that person
-    /// only are not visible.
+    /// Whether the owner of the phone may see an audit log entry about doses with these keys of
+    /// name and birth date. If another person is recorded under the same number, entries that
+    /// concern only that person are not visible.
     pub fn may_see_audit_entry(&self, names: &[NameKey]) -> bool {
         let is_own = self.is_complete || names.iter().any(|name| self.names.contains(name));
         is_own && !self.names.is_empty()
     }
 }
 
-/// Whether a dose belongs to one of these people.
+/// Whether a dose has the name and birth date of one of these people.
 fn is_of(dose: &Dose, people: &[(PersonName, BirthDate)]) -> bool {
     people.iter().any(|(name, birth_date)| dose.is_of(name, *birth_date))
 }

@@ -15,34 +15,36 @@ use tokio::time::Instant;
 
 use crate::{Address, Failure};
 
-/// The maximum size of the headers, names and values together, in bytes: the limit of API Gateway.
+/// The maximum total size of all header names and values, in bytes. It is API Gateway's limit.
 const MAX_HEADERS: usize = 10 * 1024;
 
 /// The maximum size of a JSON body, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
 /// The maximum length of a value that becomes part of a table key, in bytes. DynamoDB rejects sort
-/// keys of more than 1,024 bytes, and keys have a prefix. The longest values are the names of jobs,
-/// which contain those of files.
+/// keys longer than 1,024 bytes, and each key also has a prefix. The longest values are job names,
+/// which contain file names.
 const MAX_IN_KEY: usize = 1000;
 
-/// The caller of a route.
+/// The properties of a request that the guard and all handlers use.
 pub struct Caller {
-    /// The value of the path's parameter; empty if the route has none.
+    /// The value of the path parameter, still percent-encoded; empty if the route has none.
     pub parameter: String,
-    /// The client address.
+    /// The client address, for rate limits.
     pub address: Address,
-    /// When the request was received.
+    /// When the request was received. Padding is measured from this time.
     pub received_at: Instant,
 }
 
 impl Caller {
-    /// Finds the route of a request among those of a function. Requests other than GET are rejected
-    /// if the browser's headers show that they come from another site (CSRF).
+    /// Finds the route of a request among the routes of a function. Requests other than GET are
+    /// rejected if the browser's headers show that they come from another site, to prevent
+    /// cross-site request forgery (CSRF).
     ///
     /// # Errors
     ///
-    /// `misdirected`, `not_found`, `headers_too_large`, `foreign_origin`.
+    /// `misdirected` as for [`Address::of`], `not_found` if no route matches, `headers_too_large`,
+    /// `foreign_origin`.
     pub fn of<R: FunctionRoute>(request: &Request, aws: &Aws) -> Result<(R, Self), Failure> {
         let address = Address::of(request, aws)?;
         let (route, parameter) = find_route(request.method().as_str(), request.uri().path())
@@ -70,46 +72,49 @@ fn is_own_origin(request: &Request, settings: &Settings) -> bool {
         return false;
     }
     let Some(origin) = header(ORIGIN.as_str()) else {
-        // Not a browser, or the same site: browsers send `Origin` with all other requests than GET
-        // to another site.
+        // Either the caller is not a browser, or the request is not cross-site: browsers send
+        // `Origin` with every cross-site request whose method is not GET or HEAD.
         return true;
     };
     let authority = origin.split_once("://").map(|(_, authority)| authority);
     origin == settings.site_url || (authority.is_some() && authority == header(HOST.as_str()))
 }
 
-/// Whether a value of a request can be part of a table key: neither empty nor too long. Without
-/// this check, the table would reject it, and the caller would get a 500 for their own error.
+/// Whether a value from a request can be part of a table key: it must be neither empty nor too
+/// long. Without this check, DynamoDB would reject the key, and the caller's mistake would be
+/// reported as an internal error (500).
 pub fn fits_key(value: &str) -> bool {
     (1..=MAX_IN_KEY).contains(&value.len())
 }
 
-/// The value of a query parameter.
+/// The first value of a query parameter; `None` if the parameter is missing.
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     request.query_string_parameters().first(name).map(str::to_owned)
 }
 
-/// Parses the offset of a page: 31 bits, as in the API document.
+/// Parses the offset of a page. It must fit in 31 bits, since the API document declares it as
+/// `int32`.
 pub fn page_start(written: &str) -> Option<u32> {
     written.parse().ok().filter(|number| i32::try_from(*number).is_ok())
 }
 
-/// The caller's language, from `Accept-Language`.
+/// The caller's language, from `Accept-Language`; Indonesian by default.
 pub fn locale(request: &Request) -> Locale {
     let header = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Locale::from_tag(header.unwrap_or_default())
 }
 
-/// Reads the JSON body.
+/// Parses the JSON body and normalises all strings in it.
 ///
 /// # Errors
 ///
-/// `body_too_large`, `invalid_json`.
+/// `body_too_large` if the body exceeds 16 KiB; `invalid_json` if it is not JSON of the expected
+/// type.
 pub fn read_json<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
     parse(body(request))
 }
 
-/// Reads the JSON body, or returns the default if there is none.
+/// Parses the JSON body as [`read_json`] does, but returns the default value if the body is empty.
 ///
 /// # Errors
 ///
@@ -121,7 +126,7 @@ pub fn read_optional_json<T: DeserializeOwned + Default>(request: &Request) -> R
     }
 }
 
-/// The raw body.
+/// The raw bytes of the body; empty if there is none.
 pub fn body(request: &Request) -> &[u8] {
     match request.body() {
         Body::Text(text) => text.as_bytes(),
@@ -140,8 +145,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(invalid)
 }
 
-/// Normalises every text of a request: removes invisible characters and other traces of copy and
-/// paste.
+/// Normalises every string in a request body: removes invisible characters and other artefacts of
+/// copy and paste.
 fn clean_texts(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -155,7 +160,8 @@ fn clean_texts(value: &mut Value) {
     }
 }
 
-/// Parses a field, or adds an error that it is missing or invalid.
+/// Trims and parses a field. If the field is empty or invalid, adds an error to `errors` and
+/// returns `None`.
 pub fn field<T>(
     name: &str,
     written: &str,
@@ -170,8 +176,8 @@ pub fn field<T>(
     parsed
 }
 
-/// Parses the identity number, or adds an error. Exactly one of NIK and passport number must be
-/// given.
+/// Parses the identity number. Unless exactly one of NIK and passport number is given and valid,
+/// adds an error to `errors` and returns `None`.
 pub fn identity_field(
     nik: Option<&str>,
     passport: Option<&str>,

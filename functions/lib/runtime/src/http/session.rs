@@ -1,5 +1,5 @@
-//! Cookies with a token: for the session, for the request of a one-time code, and for a device that
-//! has logged in before.
+//! Cookies that contain a token: for sessions, for requests for one-time codes, and for known
+//! devices.
 
 use bukti_records::Token;
 use bukti_store::{Login, Otps, Sessions, Settings};
@@ -11,26 +11,28 @@ use lambda_http::http::header::{COOKIE, SET_COOKIE};
 
 use crate::{Answer, Failure};
 
-/// A cookie that contains a token.
+/// The name and attributes of a cookie that contains a token.
 pub struct TokenCookie {
     name: &'static str,
     secure: bool,
-    /// The lifetime in seconds; without it the browser keeps the cookie until it is closed.
+    /// The lifetime in seconds. If it is `None`, the cookie lasts until the browser is closed.
     max_age: Option<u32>,
 }
 
 impl TokenCookie {
-    /// The cookie of a session. It has no lifetime, since the session itself expires.
+    /// The session cookie. It has no `Max-Age`, since the session expires on the server.
     pub fn session(settings: &Settings) -> Self {
         Self::new(settings, ["bukti", "__Host-bukti"], None)
     }
 
-    /// The cookie of a request for a one-time code. A code is accepted only together with it.
+    /// The cookie that ties a one-time code to the browser that requested it. The code is accepted
+    /// only together with this cookie.
     pub fn code(settings: &Settings) -> Self {
         Self::new(settings, ["bukti-code", "__Host-bukti-code"], Some(Otps::EXPIRES_IN))
     }
 
-    /// The cookie of a device that has logged in before. It does not authenticate, see [`Otps`].
+    /// The cookie that recognises a device that has logged in before. It does not authenticate
+    /// anyone; see [`Otps`].
     pub fn device(settings: &Settings) -> Self {
         Self::new(settings, ["bukti-device", "__Host-bukti-device"], Some(Otps::DEVICE_KEPT))
     }
@@ -42,7 +44,7 @@ impl TokenCookie {
         Self { name: if is_https { secure } else { plain }, secure: is_https, max_age }
     }
 
-    /// The token in a request.
+    /// The token in the cookie of a request; `None` if the cookie was not sent.
     pub fn token<'request>(&self, request: &'request Request) -> Option<&'request str> {
         request
             .headers()
@@ -54,12 +56,12 @@ impl TokenCookie {
             .find_map(|(name, value)| (name == self.name).then_some(value))
     }
 
-    /// Sets the cookie.
+    /// Adds a `Set-Cookie` header with this token to a response.
     pub fn set(&self, answer: &mut Answer, token: &Token) {
         self.put(answer, token.secret(), self.max_age);
     }
 
-    /// Removes the cookie from the browser.
+    /// Adds a `Set-Cookie` header that deletes the cookie.
     pub fn clear(&self, answer: &mut Answer) {
         self.put(answer, "", Some(0));
     }
@@ -68,14 +70,14 @@ impl TokenCookie {
         let secure = if self.secure { "; Secure" } else { "" };
         let max_age = max_age.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
         let cookie = format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{max_age}", self.name);
-        // A token is base64url, so the value is always a valid header.
+        // Tokens are base64url, so the value is always a valid header value.
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             answer.headers_mut().append(SET_COOKIE, cookie);
         }
     }
 }
 
-/// The session of a request.
+/// Finds the session of a request by its cookie.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Views of doses for responses.
+//! Converts dose records to the views that responses contain.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,13 @@ use jiff::civil::Date;
 
 use crate::Failure;
 
-/// The day of issue, in the time zone of western Indonesia.
+/// The date of issue in western Indonesian time.
 pub fn issued_on(certificate: &CertificateRecord) -> Date {
     INDONESIA_WEST.to_datetime(certificate.issued_at).date()
 }
 
-/// The decrypted doses of a person by the day of the vaccination; those without a valid day are
-/// last.
+/// Decrypts the doses of a person and sorts them by vaccination date. Doses without a valid date
+/// come last.
 ///
 /// # Errors
 ///
@@ -32,8 +32,8 @@ pub fn doses_by_day<'a>(
     Ok(doses)
 }
 
-/// Truncates the doses to those that are first in the records, at most `limit`. Returns whether
-/// there were more.
+/// Keeps only the `limit` doses that come first in `records`, without reordering them. Returns
+/// whether any doses were removed.
 pub fn keep_first(records: &PersonRecords, doses: &mut Vec<(&DoseRecord, Dose)>, limit: usize) -> bool {
     let more = doses.len() > limit;
     if more {
@@ -45,8 +45,8 @@ pub fn keep_first(records: &PersonRecords, doses: &mut Vec<(&DoseRecord, Dose)>,
     more
 }
 
-/// The doses of a person as citizens see them: without duplicates, and without retracted events
-/// whose dose is reported by another, complete event.
+/// Decrypts and sorts the doses of a person as citizens see them: without duplicates, and without
+/// retracted events whose dose is also reported by another, complete event.
 ///
 /// # Errors
 ///
@@ -72,10 +72,11 @@ pub(crate) fn distinct_doses_by_day<'a>(
     Ok(all.into_iter().zip(covered).filter(|(_, covered)| !covered).map(|(dose, _)| dose).collect())
 }
 
-/// A dose and the state of its certificate, as shown to anyone who knows name and number.
+/// A dose and the state of its certificate, as shown to anyone who knows the person's name and
+/// identity number.
 ///
-/// `same_phone` is whether the dose is registered with the phone that is logged in; `None` without
-/// a log-in.
+/// `same_phone` says whether the dose is registered with the phone that is logged in; it is `None`
+/// if the caller is not logged in.
 pub fn dose_status(
     record: &DoseRecord,
     dose: &Dose,

@@ -1,4 +1,4 @@
-//! The cases of citizens, and the audit log of their records.
+//! Access of citizens to their cases, and to the audit log of their records.
 
 use bukti_domain::{Asking, BirthDate, CaseNumber, Likeness, likenesses};
 use bukti_records::{CaseFile, CaseRecord, NewCase, PersonKey, Step};
@@ -10,12 +10,12 @@ use super::Records;
 use crate::Failure;
 
 impl Records {
-    /// Opens a case for the caller's phone. If it has opened too many, the inner error is the
-    /// number of seconds until it may open another.
+    /// Opens a case from the caller's phone and returns its number. If too many cases were opened
+    /// from this phone, the inner error is the number of seconds until another can be opened.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn open_case(
         &self,
         login: &Login,
@@ -25,13 +25,15 @@ impl Records {
         Ok(self.cases.open(login.phone(), new, now).await?)
     }
 
-    /// Whether a dose may be the person's although it is recorded differently. Only doses whose
-    /// number or phone is nearly that of the request count: a match on name and birth date alone
-    /// would reveal to a stranger that somebody is vaccinated. The helpdesk sees those as well.
+    /// Whether a dose may belong to the person although it is recorded differently. Besides name
+    /// and birth date, its identity number or phone must nearly match the request: a match on name
+    /// and birth date alone would reveal to strangers that somebody is vaccinated. Only the
+    /// helpdesk sees such matches.
     ///
     /// # Errors
     ///
-    /// `unavailable`, `internal`.
+    /// `unavailable` if the table is throttled or unreachable; `internal` if a record cannot be
+    /// decrypted.
     pub async fn has_similar_dose(&self, _: &Login, asking: &Asking) -> Result<bool, Failure> {
         for record in self.doses.alike(&asking.name, asking.birth_date).await? {
             let likenesses = likenesses(asking, &record.dose(&self.aws.keys)?);
@@ -42,21 +44,22 @@ impl Records {
         Ok(false)
     }
 
-    /// The cases that the caller's phone opened, and whether there are more.
+    /// The cases that were opened from the caller's phone, and whether there are more.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn own_cases(&self, login: &Login) -> Result<(Vec<CaseRecord>, bool), Failure> {
         Ok(self.cases.of_applicant(login.phone()).await?)
     }
 
-    /// A case, for callers who know its number and the birth date. Failed look-ups from a client
-    /// network are limited.
+    /// Looks up a case by its number and the person's birth date. Failed look-ups are limited per
+    /// case and per client network.
     ///
     /// # Errors
     ///
-    /// `not_found`, with the same response for a wrong number and a wrong birth date.
+    /// `not_found` if the number is unknown, the birth date is wrong, or a limit is reached. The
+    /// caller cannot distinguish these cases.
     pub async fn look_up_case(
         &self,
         (number, birth_date): (&CaseNumber, BirthDate),
@@ -76,11 +79,13 @@ impl Records {
         Ok((case, file))
     }
 
-    /// A presigned URL for uploading evidence for a case of the caller's phone.
+    /// Returns a presigned URL for uploading a piece of evidence for a case that was opened from
+    /// the caller's phone.
     ///
     /// # Errors
     ///
-    /// `not_found`, `evidence_full`.
+    /// `not_found` if the case is unknown or was opened from another phone; `evidence_full` if it
+    /// has the maximum number of pieces of evidence or is decided.
     pub async fn expect_evidence(
         &self,
         login: &Login,
@@ -94,11 +99,11 @@ impl Records {
         Ok(self.evidence.slot(&evidence).await?)
     }
 
-    /// Replies to an officer's question in a case of the caller's phone.
+    /// Adds the citizen's reply to a case that was opened from the caller's phone.
     ///
     /// # Errors
     ///
-    /// `not_found`.
+    /// `not_found` if the case is unknown or was opened from another phone.
     pub async fn reply(
         &self,
         login: &Login,
@@ -110,11 +115,12 @@ impl Records {
         Ok(self.cases.answer(&case, text, now).await?)
     }
 
-    /// The audit log's entries about a person, by index key, of the caller's phone.
+    /// The audit log entries about the person with this index key that the owner of the caller's
+    /// phone may see.
     ///
     /// # Errors
     ///
-    /// `not_found` as for [`Records::of_person`].
+    /// `not_found`, as for [`Records::of_person`].
     pub async fn audit_entries(&self, login: &Login, person: &PersonKey) -> Result<Vec<Entry>, Failure> {
         let own = self.of_person(login, person).await?;
         let mut entries = self.audit.of_person_key(person).await?;
@@ -122,8 +128,8 @@ impl Records {
         Ok(entries)
     }
 
-    /// A case that the caller's phone opened. The response is the same for another phone's case and
-    /// an unknown one.
+    /// Finds a case that was opened from the caller's phone. The failure is the same for an unknown
+    /// case and a case of another phone.
     async fn own_case(&self, login: &Login, number: &str) -> Result<CaseRecord, Failure> {
         let case = self.case(number).await?;
         if case.applicant == *login.phone() { Ok(case) } else { Err(Failure::new(ProblemCode::NotFound)) }

@@ -1,5 +1,5 @@
-//! Access of officers to records and cases. Each view and each change is written to the audit log
-//! before it is returned or made.
+//! Access of officers to records and cases. A view is written to the audit log before the data are
+//! returned, and a change before it is made.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -16,11 +16,11 @@ use jiff::Timestamp;
 use super::Records;
 use crate::Failure;
 
-/// The maximum number of people shown for one phone: a clinic may have entered its own number for
-/// all patients.
+/// The maximum number of people shown for one phone. A clinic may have entered its own phone for
+/// all its patients.
 const MAX_PEOPLE: usize = 20;
 
-/// An officer whose session has verified the officer's current second factor.
+/// An officer who is logged in and has passed the current second factor in this session.
 pub struct OfficerSession(Officer);
 
 impl Deref for OfficerSession {
@@ -31,19 +31,19 @@ impl Deref for OfficerSession {
     }
 }
 
-/// The records and cases of a person, for an officer.
+/// A person found by a search, with records and cases.
 pub struct FoundPerson {
-    /// The doses and certificates.
+    /// The person's doses and certificates.
     pub records: PersonRecords,
-    /// The cases.
+    /// The cases about the person, newest first.
     pub cases: Vec<CaseRecord>,
-    /// Whether there are more cases.
+    /// Whether there are more cases than `cases` contains.
     pub has_more_cases: bool,
 }
 
-/// An officer's decision on a case and its dose, before it is made. Each step is written to the
-/// audit log, with the reason, before it is done. If it then cannot be done, the log gets an entry
-/// about that as well.
+/// A decision that an officer is about to make on a case and its dose. Each method writes the step
+/// and its reason to the audit log before taking the step. If the step cannot be taken, the audit
+/// log gets another entry that says so.
 pub struct OfficerDecision<'a> {
     records: &'a Records,
     officer: &'a OfficerSession,
@@ -54,12 +54,12 @@ pub struct OfficerDecision<'a> {
 }
 
 impl Records {
-    /// The officer of a session that has verified the officer's current second factor. Removing an
-    /// officer takes effect immediately.
+    /// The officer of a session that has passed the officer's current second factor. The officer's
+    /// record is read for each request, so that removing an officer takes effect immediately.
     ///
     /// # Errors
     ///
-    /// `not_an_officer`, `second_factor_needed`.
+    /// `not_an_officer` if the phone does not belong to an officer; `second_factor_needed`.
     pub async fn officer(&self, login: &Login) -> Result<OfficerSession, Failure> {
         let officer = self.officers.of_phone_key(login.phone()).await?;
         let officer = officer.ok_or_else(|| Failure::new(ProblemCode::NotAnOfficer))?;
@@ -69,13 +69,13 @@ impl Records {
         Ok(OfficerSession(officer))
     }
 
-    /// Checks a code of the second factor and, if it is right, makes the session of this token an
-    /// officer's session.
+    /// Checks a code of the second factor. If the code is correct, turns the session with this
+    /// token into an officer's session.
     ///
     /// # Errors
     ///
-    /// `not_an_officer`, `second_factor_wrong`, `too_many_requests`, `not_logged_in` if the session
-    /// has ended.
+    /// `not_an_officer` if the phone does not belong to an officer; `second_factor_wrong`;
+    /// `too_many_requests`; `not_logged_in` if the session has ended.
     pub async fn verify_second_factor(
         &self,
         login: &Login,
@@ -102,12 +102,12 @@ impl Records {
         Ok(OfficerSession(officer))
     }
 
-    /// At most `limit` cases of the queue after a position, and the position of the last one if
-    /// there may be more.
+    /// Returns at most `limit` cases of the queue after the position `after`, and the position to
+    /// continue from if there may be more.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn queue(
         &self,
         _: &OfficerSession,
@@ -119,26 +119,27 @@ impl Records {
             (queued.len() == limit).then(|| queued.last().map(|last| last.position().to_owned())).flatten();
         let mut cases = Vec::with_capacity(queued.len());
         for queued in queued {
-            // A case that was decided in between may be gone.
+            // A case that was decided after the queue was read may no longer exist.
             cases.extend(self.cases.of_key(&queued.case).await?);
         }
         Ok((cases, next))
     }
 
-    /// A case, for a [decision](Records::decision).
+    /// Reads a case in order to make a [decision](Records::decision) about it. Only the decision is
+    /// written to the audit log, not this view.
     ///
     /// # Errors
     ///
-    /// `not_found`.
+    /// `not_found` if there is no case with this number.
     pub async fn case_to_decide(&self, _: &OfficerSession, number: &str) -> Result<CaseRecord, Failure> {
         self.case(number).await
     }
 
-    /// A case and the records of its person. Writes to the audit log.
+    /// Reads a case and the records of its person, and writes this view to the audit log.
     ///
     /// # Errors
     ///
-    /// `not_found`.
+    /// `not_found` if there is no case with this number.
     pub async fn view_case(
         &self,
         officer: &OfficerSession,
@@ -154,12 +155,13 @@ impl Records {
         Ok((case, file, records))
     }
 
-    /// Doses under other numbers that may belong to the person of a case. Writes to the audit log
-    /// of each person.
+    /// Finds doses under other identity numbers that may belong to the person of a case, and writes
+    /// this view to the audit log of each person found.
     ///
     /// # Errors
     ///
-    /// `unavailable`, `internal`.
+    /// `unavailable` if the table is throttled or unreachable; `internal` if a record cannot be
+    /// decrypted.
     pub async fn view_similar_doses(
         &self,
         officer: &OfficerSession,
@@ -185,12 +187,13 @@ impl Records {
         Ok(similar)
     }
 
-    /// The dose, by event key, that another officer proposes to correct in a case. Writes to the
-    /// audit log if the dose is recorded under another number than the case's.
+    /// Reads the dose that another officer proposes to correct in a case. If the dose is recorded
+    /// under a different number than the case, this view is written to the audit log of that
+    /// person.
     ///
     /// # Errors
     ///
-    /// `not_found`.
+    /// `not_found` if there is no dose with this event key.
     pub async fn view_proposed_dose(
         &self,
         officer: &OfficerSession,
@@ -207,11 +210,11 @@ impl Records {
         Ok(dose)
     }
 
-    /// Presigned URLs of the evidence of a case.
+    /// Returns presigned URLs of the evidence that was uploaded for a case.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the bucket is unreachable.
     pub async fn evidence(&self, _: &OfficerSession, file: &CaseFile) -> Result<Vec<EvidencePiece>, Failure> {
         let mut pieces = Vec::new();
         for evidence in &file.evidence {
@@ -222,11 +225,11 @@ impl Records {
         Ok(pieces)
     }
 
-    /// Whether evidence was uploaded for a case.
+    /// Whether any evidence was uploaded for a case.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the bucket is unreachable.
     pub async fn has_evidence(&self, _: &OfficerSession, file: &CaseFile) -> Result<bool, Failure> {
         for evidence in &file.evidence {
             if self.evidence.address(evidence).await?.is_some() {
@@ -236,21 +239,21 @@ impl Records {
         Ok(false)
     }
 
-    /// The dose of an event key, for a [decision](Records::decision) or to
-    /// [resend](Records::resend) its link.
+    /// Reads the dose with this event key, in order to make a [decision](Records::decision) about
+    /// it or to [resend](Records::resend) its link.
     ///
     /// # Errors
     ///
-    /// `not_found`.
+    /// `not_found` if there is no dose with this event key.
     pub async fn dose_to_decide(&self, _: &OfficerSession, event: &EventKey) -> Result<DoseRecord, Failure> {
         self.doses.of_event(event).await?.ok_or_else(|| Failure::new(ProblemCode::NotFound))
     }
 
-    /// The SMS of a dose, each with the time at which its link was opened.
+    /// The SMS about a dose, each with the time at which its link was opened, if it was.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn sms_of_dose(
         &self,
         _: &OfficerSession,
@@ -267,12 +270,12 @@ impl Records {
         Ok(all)
     }
 
-    /// The index keys of the first people of a phone, in the order of their doses, and whether
+    /// The index keys of at most 20 people whose doses are registered with a phone, and whether
     /// there are more.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn people_of_phone(
         &self,
         _: &OfficerSession,
@@ -293,11 +296,11 @@ impl Records {
         Ok((people, more))
     }
 
-    /// The index key of a certificate's person.
+    /// The index key of a certificate's person; `None` if the certificate is unknown.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn person_of_certificate(
         &self,
         _: &OfficerSession,
@@ -306,12 +309,12 @@ impl Records {
         Ok(self.certificates.of_id(id).await?.and_then(|it| it.person))
     }
 
-    /// The records and cases of people, by index key, leaving out people without any. Writes the
-    /// search and each person found to the audit log.
+    /// Reads the records and cases of the people with these index keys, and omits people who have
+    /// neither. Writes the search and each person found to the audit log.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn search(
         &self,
         officer: &OfficerSession,
@@ -339,7 +342,7 @@ impl Records {
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn certificate_of(
         &self,
         _: &OfficerSession,
@@ -349,12 +352,12 @@ impl Records {
         Ok(self.certificates.of_id(id).await?.filter(|it| it.revoked_at.is_none()))
     }
 
-    /// Requests that the link of a dose is sent again to the phone on record; `false` if the dose
-    /// has changed in the meantime.
+    /// Requests that the link to a dose's certificate is sent again to the phone on record. Returns
+    /// `false` if the dose has changed since it was read.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn resend(
         &self,
         officer: &OfficerSession,
@@ -372,7 +375,8 @@ impl Records {
         Ok(is_requested)
     }
 
-    /// Prepares a decision on a case and a dose, with its reason.
+    /// Prepares a decision on a case and, if the decision concerns one, a dose. Nothing is written
+    /// until one of the decision's methods is called.
     pub fn decision<'a>(
         &'a self,
         officer: &'a OfficerSession,
@@ -385,64 +389,65 @@ impl Records {
 }
 
 impl OfficerDecision<'_> {
-    /// Asks the citizen a question, which is the decision's reason.
+    /// Asks the citizen a question. The decision's reason is the text of the question.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn ask_back(self) -> Result<Step, Failure> {
         let Self { records, officer, case, reason, now, .. } = self;
         self.audit(Action::AskedBack, reason).await?;
         self.audit_result(records.cases.ask_back(case, officer, reason, now).await?).await
     }
 
-    /// Refuses the case.
+    /// Refuses the case. The citizen sees the decision's reason.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn refuse(self) -> Result<Step, Failure> {
         let Self { records, officer, case, reason, now, .. } = self;
         self.audit(Action::Refused, reason).await?;
         self.audit_result(records.cases.refuse(case, officer, reason, now).await?).await
     }
 
-    /// Stores the change as a proposal for another officer's approval. `reasons` are the reason and
-    /// the person who confirmed the data, as stored in the case.
+    /// Stores the change as a proposal that another officer has to approve. `reasons` are stored in
+    /// the case: the reason, and the person who confirmed the data, if any.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn propose(self, change: Change, reasons: (&str, Option<&str>)) -> Result<Step, Failure> {
         let Self { records, officer, case, dose, reason, now } = self;
         self.audit(Action::Proposed, reason).await?;
         self.audit_result(records.cases.propose(case, officer, dose, change, reasons, now).await?).await
     }
 
-    /// Grants the case and applies the change to the dose. `reasons` are the reason and the person
-    /// who confirmed the data, as stored in the case.
+    /// Grants the case and applies the change to the dose. `reasons` are stored in the case: the
+    /// reason, and the person who confirmed the data, if any.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn grant(self, change: &Change, reasons: (&str, Option<&str>)) -> Result<Step, Failure> {
         let Self { records, officer, case, dose, reason, now } = self;
         self.audit(Action::Granted, reason).await?;
         self.audit_result(records.cases.grant(case, officer, dose, change, reasons, now).await?).await
     }
 
-    /// Confirms the data that another officer proposed.
+    /// Grants a case about data that were corrected by law, by confirming the data that another
+    /// officer proposed.
     ///
     /// # Errors
     ///
-    /// `unavailable`.
+    /// `unavailable` if the table is throttled or unreachable.
     pub async fn confirm(self) -> Result<Step, Failure> {
         let Self { records, officer, case, dose, reason, now } = self;
         self.audit(Action::Granted, reason).await?;
         self.audit_result(records.cases.confirm(case, officer, dose, reason, now).await?).await
     }
 
-    /// Adds to the audit log that the step, which is in the log already, was not done, if so.
+    /// If a step was not taken, writes this to the audit log, which already contains the step.
     async fn audit_result(&self, step: Step) -> Result<Step, Failure> {
         if !matches!(step, Step::Done(_)) {
             self.audit(Action::ActionFailed, "").await?;
@@ -465,7 +470,7 @@ impl OfficerDecision<'_> {
     }
 }
 
-/// The keys of name and birth date, of the case and of doses, for an entry of the audit log.
+/// Collects the keys of name and birth date of a case and of doses for an audit log entry.
 fn names_of<'a>(case: Option<NameKey>, doses: impl IntoIterator<Item = &'a DoseRecord>) -> Vec<NameKey> {
     let doses = doses.into_iter().filter_map(|dose| dose.alike.clone());
     case.into_iter().chain(doses).collect::<BTreeSet<_>>().into_iter().collect()
