@@ -7,32 +7,33 @@ use crate::DoseStatus;
 
 // ---- citizens -----------------------------------------------------------------------------------
 
-/// Opens a case about an error in a record, with either `nik` or `passport`. Replies go to the
-/// phone that is logged in; for the correction `phone`, it is also the correct phone.
+/// A request to open a case about an error in a record. It contains either `nik` or `passport`.
+/// Replies are sent to the phone that is logged in. For the correction `phone`, this phone is also
+/// the correct one.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseRequest {
-    /// `phone`, `name`, `birth_date`, `identity`, `dose_number`, `dose_missing` or
-    /// `data_corrected_by_law`.
+    /// The kind of correction: `phone`, `name`, `birth_date`, `identity`, `dose_number`,
+    /// `dose_missing` or `data_corrected_by_law`.
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "name"))]
     pub correction: String,
-    /// Full name as on the identity card.
+    /// The full name as on the identity card.
     #[cfg_attr(feature = "openapi", schema(max_length = 300, example = "Siti Aminah"))]
     pub name: String,
-    /// 16-digit identity number.
+    /// The 16-digit identity number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "3171016506829651"))]
     pub nik: Option<String>,
-    /// Passport number.
+    /// The passport number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30))]
     pub passport: Option<String>,
     /// The birth date as on the identity card, `YYYY-MM-DD`.
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "1982-06-25"))]
     pub birth_date: String,
-    /// A dose number from 1 to 9: for `dose_number` the correct number, for `dose_missing` the
-    /// number of the missing dose.
+    /// A dose number from 1 to 9. For `dose_number`, it is the correct number; for `dose_missing`,
+    /// it is the number of the missing dose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 2, example = "2"))]
     pub dose_number: Option<String>,
@@ -40,7 +41,7 @@ pub struct CaseRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 300, example = "CoronaVac"))]
     pub vaccine: Option<String>,
-    /// For `dose_missing` and `dose_number`: the day of the vaccination, `YYYY-MM-DD`.
+    /// For `dose_missing` and `dose_number`: the vaccination date, `YYYY-MM-DD`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "2021-01-29"))]
     pub vaccination_date: Option<String>,
@@ -48,7 +49,7 @@ pub struct CaseRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 300))]
     pub facility: Option<String>,
-    /// Further remarks.
+    /// Further remarks by the citizen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub note: Option<String>,
@@ -58,10 +59,10 @@ pub struct CaseRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseOpened {
-    /// The case's number, in two groups; the last character is a check character.
+    /// The case's number in two groups of five. The last character is a check character.
     #[cfg_attr(feature = "openapi", schema(example = "14D2P-F2DBV"))]
     pub number: String,
-    /// Whether records were found that may be the person's. The helpdesk checks them.
+    /// Whether similar records were found that may belong to the person. The helpdesk checks them.
     pub possible_match: bool,
 }
 
@@ -70,34 +71,36 @@ pub struct CaseOpened {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EvidenceRequest {
-    /// `image/jpeg`, `image/png`, `image/heic` or `application/pdf`.
+    /// The media type: `image/jpeg`, `image/png`, `image/heic` or `application/pdf`.
     #[cfg_attr(feature = "openapi", schema(max_length = 60, example = "image/jpeg"))]
     pub content_type: String,
-    /// The length in bytes, at most 5,242,880.
+    /// The length of the file in bytes, at most 5,242,880.
     #[cfg_attr(feature = "openapi", schema(example = 240000))]
     pub bytes: u64,
 }
 
-/// A URL for one upload of a piece of evidence, by `PUT` with the requested type and length and the
-/// header `If-None-Match: *`. A file whose bytes do not match the type is discarded.
+/// A URL for uploading one piece of evidence. Send a `PUT` request with the requested media type
+/// and length and the header `If-None-Match: *`. A file whose content does not match its media type
+/// is discarded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EvidenceSlot {
-    /// A presigned URL.
+    /// A presigned URL, which can be used for one upload.
     pub url: String,
     /// Seconds until the URL expires.
     pub expires_in: u32,
 }
 
-/// A request for the state of a case. The case's number and the birth date suffice to see it.
+/// A request for the state of a case. The case's number and the birth date are sufficient; no
+/// session is needed.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseQuery {
-    /// The case's number, in any notation.
+    /// The case's number, in upper or lower case, with or without spaces and hyphens.
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "14D2P-F2DBV"))]
     pub number: String,
-    /// The birth date that was given when the case was opened, `YYYY-MM-DD`.
+    /// The birth date that was entered when the case was opened, `YYYY-MM-DD`.
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "1982-06-25"))]
     pub birth_date: String,
 }
@@ -107,18 +110,18 @@ pub struct CaseQuery {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseReply {
-    /// The reply.
+    /// The text of the reply.
     #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub text: String,
 }
 
-/// The cases that were opened from this phone, newest first.
+/// The cases that were opened from this phone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Cases {
-    /// The cases.
+    /// The cases, newest first.
     pub cases: Vec<Case>,
-    /// Whether there are more cases than these.
+    /// Whether there are more cases than the response contains.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
@@ -127,22 +130,22 @@ pub struct Cases {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Case {
-    /// The number, in two groups.
+    /// The case's number in two groups of five.
     #[cfg_attr(feature = "openapi", schema(example = "14D2P-F2DBV"))]
     pub number: String,
-    /// The error in the record.
+    /// The kind of correction that was requested.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "name"))]
     pub correction: Correction,
-    /// `open`, `asked_back`, `awaiting_approval`, `granted` or `refused`.
+    /// The state: `open`, `asked_back`, `awaiting_approval`, `granted` or `refused`.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "open"))]
     pub state: CaseState,
-    /// When it was opened, Unix seconds.
+    /// When the case was opened, in seconds since the Unix epoch.
     pub opened_at: i64,
-    /// When it last changed, Unix seconds.
+    /// When the case last changed, in seconds since the Unix epoch.
     pub changed_at: i64,
-    /// Whether records were found that may be the person's.
+    /// Whether similar records were found that may belong to the person.
     pub possible_match: bool,
-    /// The number of pieces of evidence.
+    /// The number of pieces of evidence, including those whose upload was not completed.
     pub evidence: u32,
     /// The officers' questions and the citizen's replies, oldest first.
     pub messages: Vec<CaseMessage>,
@@ -151,15 +154,15 @@ pub struct Case {
     pub why: Option<String>,
 }
 
-/// A message of a case.
+/// A message in a case: an officer's question or the citizen's reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseMessage {
-    /// The time of the message, Unix seconds.
+    /// When the message was written, in seconds since the Unix epoch.
     pub at: i64,
-    /// Whether an officer wrote it.
+    /// Whether an officer wrote the message; otherwise the citizen did.
     pub from_officer: bool,
-    /// The text.
+    /// The text of the message.
     pub text: String,
 }
 
@@ -167,7 +170,7 @@ pub struct CaseMessage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AccessLog {
-    /// The entries.
+    /// The entries of the audit log.
     pub looks: Vec<AccessLogEntry>,
 }
 
@@ -175,18 +178,18 @@ pub struct AccessLog {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AccessLogEntry {
-    /// The time, Unix seconds.
+    /// The time of the entry, in seconds since the Unix epoch.
     pub at: i64,
     /// The officer's name.
     pub officer: String,
-    /// The action, as a code.
+    /// The code of the action.
     #[cfg_attr(feature = "openapi", schema(example = "looked_at"))]
     pub action: String,
 }
 
 // ---- officers -----------------------------------------------------------------------------------
 
-/// The second factor of an officer.
+/// A request to pass an officer's second factor.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -200,17 +203,17 @@ pub struct SecondFactor {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Officer {
-    /// The name.
+    /// The officer's name.
     pub name: String,
-    /// `officer` or `supervisor`.
+    /// The role: `officer` or `supervisor`.
     pub role: String,
 }
 
-/// The cases that wait for an officer, oldest first.
+/// A page of the cases that wait for an officer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseQueue {
-    /// The cases.
+    /// The cases on this page, oldest first.
     pub cases: Vec<CaseSummary>,
     /// The value of `after` for the next page, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -221,32 +224,32 @@ pub struct CaseQueue {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseSummary {
-    /// The number, in two groups.
+    /// The case's number in two groups of five.
     pub number: String,
-    /// The error in the record.
+    /// The kind of correction that was requested.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "name"))]
     pub correction: Correction,
-    /// The state.
+    /// The state of the case.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "open"))]
     pub state: CaseState,
-    /// When it was opened, Unix seconds.
+    /// When the case was opened, in seconds since the Unix epoch.
     pub opened_at: i64,
 }
 
-/// A search for a person, by one of the numbers.
+/// A search for a person. Exactly one of `identity`, `phone` and `certificate` must be given.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PersonQuery {
-    /// NIK or passport number.
+    /// The NIK or passport number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "3171016506829651"))]
     pub identity: Option<String>,
-    /// Phone.
+    /// The phone number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30))]
     pub phone: Option<String>,
-    /// Certificate number or UVCI.
+    /// The certificate id or UVCI.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 60))]
     pub certificate: Option<String>,
@@ -255,13 +258,13 @@ pub struct PersonQuery {
     pub why: String,
 }
 
-/// The people who were found.
+/// The result of a search for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PeopleFound {
     /// The people, each with the doses recorded under the same number.
     pub people: Vec<PersonFound>,
-    /// Whether there are more people than these.
+    /// Whether there are more people than the response contains.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
@@ -270,11 +273,11 @@ pub struct PeopleFound {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PersonFound {
-    /// The doses by date; at most a hundred for all people together.
+    /// The doses, sorted by vaccination date. A response contains at most 100 doses in total.
     pub doses: Vec<OfficerDose>,
     /// The cases, newest first.
     pub cases: Vec<CaseSummary>,
-    /// Whether there are more doses or cases than these.
+    /// Whether there are more doses or cases than the response contains.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
@@ -283,86 +286,86 @@ pub struct PersonFound {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OfficerDose {
-    /// The id, for decisions.
+    /// The id of the dose, for use in decisions.
     pub id: String,
-    /// The data as recorded.
+    /// The recorded data.
     pub recorded: RecordedDose,
-    /// The status as the citizen sees it.
+    /// The status of the dose as the citizen sees it.
     pub status: DoseStatus,
-    /// The id of its certificate, in groups, if there is one.
+    /// The id of the dose's certificate in groups of four characters, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// If two events report the same dose, the id of the one that has the certificate. The citizen
-    /// sees only that one.
+    /// The id of the dose as reported by another event, if this one is a duplicate of it. The other
+    /// event has the certificate, and the citizen sees only the other event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<String>,
-    /// The dose's events in the service, oldest first.
+    /// The processing history of the dose, oldest entry first.
     pub trail: Vec<TrailEntry>,
-    /// Heuristic hints that the dose is the person's although it is recorded differently, or that
-    /// it is recorded wrongly.
+    /// Heuristic hints that the dose belongs to the person although it is recorded differently, or
+    /// that it is recorded incorrectly.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>, example = json!(["nik_digit"])))]
     pub likenesses: Vec<Likeness>,
 }
 
-/// The data of a dose, as its sender wrote them.
+/// The data of a dose as its sender wrote them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RecordedDose {
-    /// NIK or passport number.
+    /// The NIK or passport number.
     pub identity: String,
-    /// Name.
+    /// The person's name.
     pub name: String,
-    /// Birth date.
+    /// The birth date.
     pub birth_date: String,
-    /// Sex, `L` or `P`; empty where none was registered.
+    /// The sex: `L` (male), `P` (female), or empty if it was not registered.
     pub sex: String,
-    /// Phone.
+    /// The phone number.
     pub phone: String,
-    /// Dose number.
+    /// The number of the dose in its series.
     pub dose_number: String,
-    /// Vaccine.
+    /// The name of the vaccine.
     pub vaccine: String,
-    /// Batch.
+    /// The batch number.
     pub batch: String,
-    /// Day of the vaccination.
+    /// The vaccination date.
     pub vaccination_date: String,
-    /// Code and name of the facility.
+    /// The code and name of the facility, separated by a space.
     pub facility: String,
 }
 
 codes! {
-    /// The kind of an entry in a dose's trail.
+    /// The kind of an entry in the processing history of a dose.
     TrailStep {
-        /// A row of the dose was stored.
+        /// A row about the dose was stored.
         Received = "received",
         /// The helpdesk corrected the dose.
         Corrected = "corrected",
         /// A certificate was issued.
         Issued = "issued",
-        /// A later certificate replaced the certificate.
+        /// The certificate was replaced by a newer one.
         Superseded = "superseded",
         /// The certificate was revoked.
         Revoked = "revoked",
-        /// The SMS service accepted the SMS.
+        /// The SMS service accepted an SMS about the dose.
         SmsAccepted = "sms_accepted",
-        /// An SMS is being sent.
+        /// An SMS about the dose is being sent.
         SmsPending = "sms_pending",
-        /// The link of the SMS was opened.
+        /// The link in the SMS was opened.
         LinkOpened = "link_opened",
     }
 }
 
-/// An entry in a dose's trail.
+/// An entry in the processing history of a dose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrailEntry {
-    /// The time, Unix seconds.
+    /// The time of the entry, in seconds since the Unix epoch.
     pub at: i64,
-    /// `received`, `corrected`, `issued`, `superseded`, `revoked`, `sms_accepted`, `sms_pending` or
-    /// `link_opened`.
+    /// The kind of entry: `received`, `corrected`, `issued`, `superseded`, `revoked`,
+    /// `sms_accepted`, `sms_pending` or `link_opened`.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "issued"))]
     pub what: TrailStep,
-    /// Details as a code: the result of a row.
+    /// The code of the row's result, for `received` and `corrected`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -374,20 +377,22 @@ pub struct OfficerCase {
     /// The case as the citizen sees it.
     #[serde(flatten)]
     pub case: Case,
-    /// The revision of the case. A decision must name it (optimistic lock).
+    /// The revision of the case. A decision must contain it, and is rejected if the case has
+    /// changed since (optimistic lock).
     pub revision: u32,
     /// The citizen's statement.
     pub said: ApplicantStatement,
     /// The uploaded evidence.
     pub pieces: Vec<EvidencePiece>,
-    /// The decision that another officer proposes.
+    /// The decision that an officer has proposed and that another officer has to approve, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<CaseProposal>,
     /// Whether a second officer must approve the decision.
     pub needs_approval: bool,
-    /// The doses under the stated number, and others that may be the person's.
+    /// The doses under the stated number, and doses under other numbers that may belong to the
+    /// person.
     pub doses: Vec<OfficerDose>,
-    /// Whether there are more doses under the number than these.
+    /// Whether more doses are recorded under the stated number than the response contains.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
 }
@@ -396,20 +401,20 @@ pub struct OfficerCase {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApplicantStatement {
-    /// NIK or passport number.
+    /// The NIK or passport number.
     pub identity: String,
-    /// Name.
+    /// The person's name.
     pub name: String,
     /// Birth date, `YYYY-MM-DD`.
     pub birth_date: String,
-    /// The phone that opened the case, verified by a one-time code.
+    /// The phone that the case was opened from, verified by a one-time code.
     pub phone: String,
-    /// The correct value; empty for a missing dose.
+    /// The correct value according to the citizen; empty if a dose is missing.
     pub right: String,
-    /// The missing dose.
+    /// The missing dose, if the case is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose: Option<StatedDose>,
-    /// Further remarks.
+    /// Further remarks by the citizen.
     pub note: String,
 }
 
@@ -419,21 +424,21 @@ pub struct ApplicantStatement {
 pub struct StatedDose {
     /// The number of the dose in its series.
     pub dose_number: u8,
-    /// The vaccine.
+    /// The name of the vaccine.
     pub vaccine: String,
-    /// The day of the vaccination, `YYYY-MM-DD`.
+    /// The vaccination date, `YYYY-MM-DD`.
     pub vaccination_date: String,
-    /// The facility.
+    /// The facility's name.
     pub facility: String,
 }
 
-/// A piece of evidence.
+/// A piece of evidence that was uploaded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EvidencePiece {
-    /// A presigned URL, valid for some minutes.
+    /// A presigned URL for viewing the file, valid for five minutes.
     pub url: String,
-    /// The media type.
+    /// The media type of the file.
     pub content_type: String,
 }
 
@@ -441,19 +446,19 @@ pub struct EvidencePiece {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseProposal {
-    /// The name of the officer who proposes it.
+    /// The name of the officer who proposed it.
     pub officer: String,
-    /// The time of the proposal, Unix seconds.
+    /// When the decision was proposed, in seconds since the Unix epoch.
     pub at: i64,
-    /// The reason.
+    /// The reason for the proposal.
     pub why: String,
     /// The person at the facility or the civil registry who confirmed the data, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_by: Option<String>,
-    /// The id of the dose to correct; `None` if a dose is added.
+    /// The id of the dose to correct; `None` if a missing dose is added.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dose: Option<String>,
-    /// The proposed data.
+    /// The data that the dose would have after the change.
     pub row: RecordedDose,
 }
 
@@ -462,17 +467,18 @@ pub struct CaseProposal {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CaseDecision {
-    /// `grant`, `refuse` or `ask_back`. `grant` on another officer's proposal approves it.
+    /// The decision: `grant`, `refuse` or `ask_back`. `grant` without changes approves another
+    /// officer's proposal.
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "grant"))]
     pub decision: String,
-    /// The revision of the case that the officer saw.
+    /// The revision of the case that the decision is based on.
     pub revision: u32,
-    /// The reason or the question, which the citizen reads.
+    /// The reason for the decision, or the question. The citizen sees this text.
     #[cfg_attr(feature = "openapi", schema(max_length = 1000))]
     pub why: String,
-    /// For `grant`: the id of the dose to correct; omitted to add a missing one. For
-    /// `data_corrected_by_law`, a dose of the person with the correct sex: its data with the
-    /// correct birth date are confirmed.
+    /// For `grant`: the id of the dose to correct; omit it to add a missing dose. For
+    /// `data_corrected_by_law`, choose a dose of the person that has the correct sex: its data are
+    /// confirmed, with the correct birth date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 60))]
     pub dose: Option<String>,
@@ -488,14 +494,14 @@ pub struct CaseDecision {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 60))]
     pub facility_code: Option<String>,
-    /// For `grant`: the person at the facility who confirmed it, or for `data_corrected_by_law` at
-    /// the civil registry (Dukcapil). Required if there is no evidence.
+    /// For `grant`: the person who confirmed the data at the facility or, for
+    /// `data_corrected_by_law`, at the civil registry (Dukcapil). Required if there is no evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 300))]
     pub facility_word: Option<String>,
 }
 
-/// A request to send an SMS again.
+/// A request to resend the SMS with the link to a certificate.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -1,7 +1,7 @@
-//! The HTTP API: requests, responses, problems and routes.
+//! The types of the HTTP API: requests, responses, problems and routes.
 //!
-//! Functions and site share these types, so that drift between them is a compile error. With the
-//! feature `openapi`, the API document is generated from the same types.
+//! The functions and the site share these types, so that a mismatch between them is a compile
+//! error. With the feature `openapi`, the API document is generated from the same types.
 
 mod answers;
 mod cases;

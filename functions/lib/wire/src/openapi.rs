@@ -7,7 +7,7 @@ use utoipa::openapi::{Content, RefOr, SecurityRequirement};
 use crate::routes::operations::Api;
 use crate::{Access, ROUTES, SenderRoute};
 
-/// Adds what `utoipa`'s attributes cannot express for the routes of senders: the API key, and FHIR
+/// Adds to the senders' routes what `utoipa`'s attributes cannot express: the API key, and FHIR
 /// responses to FHIR requests.
 pub(crate) struct Senders;
 

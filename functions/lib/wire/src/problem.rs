@@ -8,15 +8,15 @@ codes! {
     ProblemCode,
     /// The HTTP status of the response.
     status: u16 {
-        /// The body is not JSON of the expected form.
+        /// The body is not valid JSON, or does not have the expected structure.
         InvalidJson = "invalid_json" => 400,
         /// The body exceeds the size limit.
         BodyTooLarge = "body_too_large" => 413,
         /// The headers exceed the size limit.
         HeadersTooLarge = "headers_too_large" => 431,
-        /// The media type of the body is not supported, such as FHIR's XML.
+        /// The media type of the body is not supported, for example FHIR XML.
         UnsupportedMediaType = "unsupported_media_type" => 415,
-        /// Some fields are missing or invalid: see `errors`.
+        /// Some fields are missing or invalid; `errors` lists them.
         InvalidInput = "invalid_input" => 422,
         /// The path or the resource does not exist.
         NotFound = "not_found" => 404,
@@ -28,34 +28,34 @@ codes! {
         CaptchaWrong = "captcha_wrong" => 422,
         /// The captcha has expired.
         CaptchaExpired = "captcha_expired" => 422,
-        /// The captcha's solution was used before.
+        /// The captcha's solution has already been used.
         CaptchaReused = "captcha_reused" => 422,
         /// There is no session, or it has ended.
         NotLoggedIn = "not_logged_in" => 401,
         /// The one-time code is wrong; `tries_left` is the number of attempts left.
         CodeWrong = "code_wrong" => 422,
-        /// The one-time code has expired, was used, or was locked after too many attempts: request
-        /// another.
+        /// The one-time code has expired, has already been used, or is locked after too many
+        /// attempts. The caller has to request a new one.
         CodeDead = "code_dead" => 410,
-        /// The rate limit is exceeded; retry after `Retry-After`.
+        /// A rate limit is exceeded; retry after the number of seconds in `Retry-After`.
         TooManyRequests = "too_many_requests" => 429,
         /// The birth date is wrong; `tries_left` is the number of attempts left.
         BirthDateWrong = "birth_date_wrong" => 422,
-        /// The link is unknown, has expired, or was replaced by another.
+        /// The link is unknown, has expired, or has been replaced by a newer one.
         LinkDead = "link_dead" => 410,
-        /// The link was locked after too many attempts.
+        /// The link is locked after too many attempts.
         LinkLocked = "link_locked" => 403,
         /// The certificate is being reissued after a correction; retry shortly.
         CertificateNotReady = "certificate_not_ready" => 409,
-        /// The session is not an officer's.
+        /// The session does not belong to an officer.
         NotAnOfficer = "not_an_officer" => 403,
         /// The officer must pass the second factor first.
         SecondFactorNeeded = "second_factor_needed" => 403,
-        /// The code of the second factor is wrong, or was used before.
+        /// The code of the second factor is wrong or has already been used.
         SecondFactorWrong = "second_factor_wrong" => 422,
-        /// The case was decided or changed since the officer loaded it.
+        /// The case has been decided or changed since the officer loaded it.
         CaseChanged = "case_changed" => 409,
-        /// The dose was corrected after the change was proposed: the proposal can be refused or
+        /// The dose was corrected after the change was proposed. The proposal can be refused or
         /// replaced, but not approved.
         ProposalOvertaken = "proposal_overtaken" => 409,
         /// The case has the maximum number of pieces of evidence.
@@ -64,21 +64,23 @@ codes! {
         EvidenceMissing = "evidence_missing" => 422,
         /// The corrected record would be incomplete or contradict itself.
         RecordContradicts = "record_contradicts" => 422,
-        /// An admin withdrew the dose: it cannot be corrected until it is reinstated.
+        /// An admin has withdrawn the dose. It cannot be corrected until it is reinstated.
         DoseWithdrawn = "dose_withdrawn" => 409,
-        /// Another officer, who is a supervisor, must decide this.
+        /// The proposal must be approved by a supervisor who is not the officer who made it.
         NeedsSupervisor = "needs_supervisor" => 403,
-        /// The case, or the phone of its dose, is the officer's own: another officer must decide.
+        /// The officer opened the case, or the dose is registered with the officer's phone. Another
+        /// officer must decide.
         OwnCase = "own_case" => 403,
-        /// There is no certificate, or no phone that can receive an SMS.
+        /// The dose has no certificate, or no phone that can receive an SMS.
         NothingToSend = "nothing_to_send" => 409,
         /// The API key is missing, unknown, or no longer valid.
         ApiKeyWrong = "api_key_wrong" => 401,
         /// The request has more rows than allowed.
         TooManyRows = "too_many_rows" => 413,
-        /// The feed cannot be parsed, and nothing of it was stored: `errors` says where and why.
+        /// The feed cannot be parsed, and none of it was stored. `errors` says where and why.
         FeedUnreadable = "feed_unreadable" => 422,
-        /// The deployment's SMS budget for today is spent; retry after `Retry-After`.
+        /// The deployment's SMS budget for today is spent; retry after the number of seconds in
+        /// `Retry-After`.
         SmsBudgetSpent = "sms_budget_spent" => 503,
         /// The service is temporarily unavailable; retry the same request.
         Unavailable = "unavailable" => 503,
@@ -91,10 +93,10 @@ codes! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
-    /// `urn:bukti:problem:` followed by the code.
+    /// The problem type: `urn:bukti:problem:` followed by the code.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The HTTP status.
+    /// The HTTP status of the response.
     pub status: u16,
     /// The stable code.
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "invalid_input"))]
@@ -125,12 +127,12 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// A required field that is empty.
+    /// Creates the error for a required field that is empty or absent.
     pub fn missing(field: &str) -> Self {
         Self { field: field.to_owned(), code: "missing".to_owned() }
     }
 
-    /// A field with an invalid value.
+    /// Creates the error for a field with an invalid value.
     pub fn invalid(field: &str) -> Self {
         Self { field: field.to_owned(), code: "invalid".to_owned() }
     }

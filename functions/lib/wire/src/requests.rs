@@ -1,20 +1,20 @@
-//! Requests of citizens: status, quick download, log-in, links, documents.
+//! Requests from citizens: status, quick download, log-in, links and documents.
 
 use serde::{Deserialize, Serialize};
 
-/// A request for the status of a person's doses, with either `nik` or `passport`.
+/// A request for the status of a person's doses. It contains either `nik` or `passport`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatusRequest {
-    /// Full name as on the identity card.
+    /// The full name as on the identity card.
     #[cfg_attr(feature = "openapi", schema(max_length = 300, example = "Siti Aminah"))]
     pub name: String,
-    /// 16-digit identity number.
+    /// The 16-digit identity number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "3171016506829651"))]
     pub nik: Option<String>,
-    /// Passport number.
+    /// The passport number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30))]
     pub passport: Option<String>,
@@ -24,30 +24,30 @@ pub struct StatusRequest {
     pub captcha: String,
 }
 
-/// A request to send a link to the certificate of one dose, by SMS to the phone that is registered
-/// with the dose. It has either `nik` or `passport`.
+/// A request to send a link to the certificate of one dose by SMS, to the phone that is registered
+/// with the dose. It contains either `nik` or `passport`.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DownloadRequest {
-    /// Full name as on the identity card.
+    /// The full name as on the identity card.
     #[cfg_attr(feature = "openapi", schema(max_length = 300, example = "Siti Aminah"))]
     pub name: String,
-    /// 16-digit identity number.
+    /// The 16-digit identity number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "3171016506829651"))]
     pub nik: Option<String>,
-    /// Passport number.
+    /// The passport number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30))]
     pub passport: Option<String>,
     /// The birth date, `YYYY-MM-DD`.
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "1982-06-25"))]
     pub birth_date: String,
-    /// The day of the vaccination, `YYYY-MM-DD`.
+    /// The vaccination date, `YYYY-MM-DD`.
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "2021-01-29"))]
     pub vaccination_date: String,
-    /// The vaccine: a name from `/api/vaccines`, or another name in the catalogue.
+    /// The name of the vaccine, from `/api/vaccines`, or an alias in the catalogue.
     #[cfg_attr(feature = "openapi", schema(max_length = 300, example = "CoronaVac"))]
     pub vaccine: String,
     /// The solved captcha, as for `/api/status`.
@@ -55,15 +55,16 @@ pub struct DownloadRequest {
     pub captcha: String,
 }
 
-/// A request for a one-time code by SMS, to log in or, with a name, to create an account.
+/// A request for a one-time code by SMS, which is used to log in or, if a name is given, to create
+/// an account.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OtpRequest {
-    /// Mobile phone number in any common notation.
+    /// A mobile phone number in any common notation.
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "0812 3456 7890"))]
     pub phone: String,
-    /// Full name, for a new account.
+    /// The full name, to create an account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 300))]
     pub name: Option<String>,
@@ -72,7 +73,7 @@ pub struct OtpRequest {
     pub captcha: String,
 }
 
-/// Opens a session with the code from the SMS.
+/// A request to open a session with the code from the SMS.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -80,12 +81,12 @@ pub struct SessionRequest {
     /// The phone that the code was sent to.
     #[cfg_attr(feature = "openapi", schema(max_length = 30))]
     pub phone: String,
-    /// The six digits.
+    /// The six-digit code.
     #[cfg_attr(feature = "openapi", schema(max_length = 12, example = "123456"))]
     pub code: String,
 }
 
-/// Opens the link of an SMS.
+/// A request to open the link from an SMS.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -93,17 +94,18 @@ pub struct LinkRequest {
     /// The last segment of the link's URL.
     #[cfg_attr(feature = "openapi", schema(max_length = 64))]
     pub token: String,
-    /// The birth date of the person whose certificate it is, `YYYY-MM-DD`.
+    /// The birth date of the certificate's holder, `YYYY-MM-DD`.
     #[cfg_attr(feature = "openapi", schema(max_length = 10, example = "1989-01-24"))]
     pub birth_date: String,
-    /// The form of the document; `complete` by default.
+    /// The form of the document: `complete` (the default), `a4`, `card` or `card-sheet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "card"))]
     pub form: Option<String>,
 }
 
-/// "This was not me": disables the link of an SMS. If quick download created the link, quick
-/// download is blocked for the person.
+/// A report that an SMS reached the wrong person ("this was not me"). It disables the link in the
+/// SMS. If the link was sent for a quick download, it also blocks quick downloads for the person
+/// whose certificate was requested.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -118,7 +120,8 @@ pub struct LinkRefusal {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DocumentRequest {
-    /// `complete` (the A4 page and the card; the default), `a4`, `card` or `card-sheet`.
+    /// The form of the document: `complete` (the A4 page and the card; the default), `a4`, `card`
+    /// or `card-sheet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 30, example = "card"))]
     pub form: Option<String>,

@@ -1,4 +1,4 @@
-//! The table of all routes of the API. Dispatch in the functions, the API document, the paths that
+//! The route table of the API. The dispatch in the functions, the API document, the paths that
 //! clients call, and the expectations of tests are derived from it.
 
 use std::collections::BTreeMap;
@@ -12,13 +12,14 @@ use matchit::Router;
 pub enum Access {
     /// Anyone, without a session. The request may still need a captcha, a code or a token.
     Anybody,
-    /// Callers with a session.
+    /// Callers who are logged in.
     Session,
-    /// Callers with a session of an officer's phone, even before the second factor.
+    /// Callers who are logged in with an officer's phone, even if they have not passed the second
+    /// factor.
     AppointedPhone,
-    /// Officers and supervisors, after the second factor.
+    /// Officers and supervisors who have passed the second factor.
     Officer,
-    /// Senders of doses, by their API key.
+    /// Senders of doses, authenticated by their API key.
     ApiKey,
 }
 
@@ -27,21 +28,21 @@ pub enum Access {
 pub struct Route {
     /// The HTTP method.
     pub method: &'static str,
-    /// The path, with its parameter, if any, in braces.
+    /// The path. If it has a parameter, the parameter is in braces.
     pub path: &'static str,
-    /// The function that handles it.
+    /// The function that handles the route.
     pub function: Function,
-    /// Who may call it.
+    /// Who may call the route.
     pub access: Access,
 }
 
 impl Route {
-    /// The name of the path's parameter.
+    /// The name of the path parameter; `None` if the path has none.
     pub fn parameter(&self) -> Option<&'static str> {
         self.path.split(['{', '}']).nth(1)
     }
 
-    /// The path with its parameter replaced by this value.
+    /// The path with its parameter replaced by this value, which is not percent-encoded here.
     pub fn path_of(&self, value: impl Display) -> String {
         match self.path.split_once('{').zip(self.path.split_once('}')) {
             Some(((before, _), (_, after))) => format!("{before}{value}{after}"),
@@ -53,16 +54,17 @@ impl Route {
 /// The routes of one function. The function's dispatch is a `match` on them, so that a route
 /// without a handler does not compile.
 pub trait FunctionRoute: Copy + 'static {
-    /// The function.
+    /// The function that handles these routes.
     const FUNCTION: Function;
-    /// All its routes.
+    /// All routes of the function.
     const ALL: &'static [Self];
 
-    /// The route's row in the table.
+    /// The entry of this route in [`ROUTES`].
     fn route(self) -> Route;
 }
 
-/// Finds the route of a request, and the value of the path's parameter, still percent-encoded.
+/// Finds the route with this method and path. Also returns the value of the path parameter, still
+/// percent-encoded. `None` if no route matches or the parameter is empty.
 pub fn find_route<'path>(method: &str, path: &'path str) -> Option<(Route, Option<&'path str>)> {
     static ROUTER: LazyLock<Router<Vec<Route>>> = LazyLock::new(|| {
         let mut by_path = BTreeMap::<_, Vec<Route>>::new();
@@ -71,7 +73,8 @@ pub fn find_route<'path>(method: &str, path: &'path str) -> Option<(Route, Optio
         }
         let mut router = Router::new();
         for (path, routes) in by_path {
-            // Conflicts between paths are impossible here: a unit test looks up every route.
+            // Inserting fails only if paths conflict. A unit test looks up every route, so this
+            // cannot happen.
             let _ = router.insert(path, routes);
         }
         router
@@ -94,10 +97,10 @@ macro_rules! method {
     };
 }
 
-/// Declares the functions and their routes. A route has a name, whose snake case is its
-/// `operationId`; method, path and access; tag and summary in the API document; request body or
-/// bodies, parameters, responses, and the statuses of its problems. Every route can also respond
-/// with 421, 431, 500 and 503.
+/// Declares the functions and their routes. Each route has a name, a method, a path and an access
+/// level, followed by its data for the API document: tag, summary, request body or bodies,
+/// parameters, responses, and the statuses of its problems. The `operationId` is the name in snake
+/// case. Statuses 421, 431, 500 and 503 are added to every route.
 macro_rules! routes {
     ($(
         $(#[$doc:meta])*
@@ -113,7 +116,7 @@ macro_rules! routes {
         pub enum Function { $($(#[$doc])* $function),* }
 
         impl Function {
-            /// Every function.
+            /// All HTTP functions.
             pub const ALL: &[Function] = &[$(Function::$function),*];
 
             /// The name of the function's folder, crate and AWS resource.
@@ -122,7 +125,7 @@ macro_rules! routes {
             }
         }
 
-        /// Every route of the API.
+        /// All routes of the API, by function.
         pub const ROUTES: &[Route] = &[$($($routes::$name.route()),*),*];
 
         $(
@@ -131,7 +134,7 @@ macro_rules! routes {
             pub enum $routes { $(#[doc = concat!($summary, ".")] $name),* }
 
             impl $routes {
-                /// The route's row in the table.
+                /// The entry of this route in [`ROUTES`].
                 pub const fn route(self) -> Route {
                     let function = Function::$function;
                     let (method, path, access) = match self {
@@ -140,12 +143,13 @@ macro_rules! routes {
                     Route { method, path, function, access }
                 }
 
-                /// The path, with its parameter in braces.
+                /// The path. If it has a parameter, the parameter is in braces.
                 pub const fn path(self) -> &'static str {
                     self.route().path
                 }
 
-                /// The path with its parameter replaced by this value.
+                /// The path with its parameter replaced by this value, which is not percent-encoded
+                /// here.
                 pub fn path_of(self, value: impl Display) -> String {
                     self.route().path_of(value)
                 }
@@ -201,7 +205,7 @@ macro_rules! routes {
 }
 
 routes! {
-    /// Services without an account: captcha, status, quick download, vaccines, API document.
+    /// Services that need no account: captcha, status, quick download, vaccines and API document.
     Status StatusRoute "status" {
         Captcha: get "/api/captcha", Anybody, "captcha",
             "A proof-of-work challenge",
@@ -221,7 +225,7 @@ routes! {
             "This document",
             responses (status = 200, description = "OpenAPI 3.1", content_type = "application/json");
     }
-    /// One-time codes, accounts, sessions.
+    /// One-time codes, accounts and sessions.
     Otp OtpRoute "otp" {
         Otp: post "/api/otp", Anybody, "otp",
             "Send a one-time code by SMS, to log in or to create an account; sets the cookie that must accompany the code",
@@ -245,7 +249,7 @@ routes! {
             params (("session" = String, Path, description = "Id of a session from `/api/sessions`")),
             responses (status = 204), problems [401, 403, 404];
     }
-    /// People, certificates, links.
+    /// People, certificates and links.
     Holder HolderRoute "holder" {
         People: get "/api/people", Session, "people",
             "The people whose vaccinations were registered with this phone",
