@@ -1,8 +1,9 @@
-//! Every text that a person reads, in Indonesian and English.
+//! All texts that people read, in Indonesian and English.
 //!
-//! The texts are files, `texts/<language>/<area>.json`: flat maps from a key to a text, in which `{name}` stands
-//! for a value that is filled in. A key is written `area.key`, so `sms.first_dose` is the key `first_dose` of
-//! `sms.json`. Tests hold the languages to the same keys and the same values to fill in.
+//! The texts are in `texts/<language>/<area>.json`: flat JSON objects that map keys to texts. In a
+//! text, `{name}` is a placeholder for a value. The code refers to a text as `area.key`:
+//! `sms.first_dose` is the key `first_dose` in `sms.json`. Tests check that all languages have the
+//! same keys and placeholders.
 //!
 //! ```
 //! use bukti_locales::{Locale, text};
@@ -16,7 +17,7 @@ use bukti_domain::BirthDate;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-/// The areas of the texts, a file each.
+/// Embeds the files of a language. Each area of the texts has its own file.
 macro_rules! areas {
     ($tag:literal: $($area:literal),*) => {
         &[$(($area, include_str!(concat!("../texts/", $tag, "/", $area, ".json")))),*]
@@ -25,12 +26,12 @@ macro_rules! areas {
 
 macro_rules! languages {
     ($($(#[$doc:meta])* $name:ident = $tag:literal $own:literal),* $(,)?) => {
-        /// A language that the service speaks. Indonesian is the default.
+        /// A language of the service. Indonesian is the default.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Locale { $($(#[$doc])* #[serde(rename = $tag)] $name),* }
 
         impl Locale {
-            /// Every language, the default first.
+            /// All languages, with the default first.
             pub const ALL: [Locale; [$(Locale::$name),*].len()] = [$(Locale::$name),*];
 
             /// The language tag (BCP 47): `id` or `en`.
@@ -38,7 +39,7 @@ macro_rules! languages {
                 match self { $(Locale::$name => $tag),* }
             }
 
-            /// What the language calls itself.
+            /// The language's name in the language itself.
             pub fn own_name(self) -> &'static str {
                 match self { $(Locale::$name => $own),* }
             }
@@ -56,7 +57,7 @@ macro_rules! languages {
 }
 
 languages! {
-    /// Bahasa Indonesia.
+    /// Indonesian.
     #[default]
     Id = "id" "Bahasa Indonesia",
     /// English.
@@ -64,8 +65,9 @@ languages! {
 }
 
 impl Locale {
-    /// The language of a tag or of an `Accept-Language` header: the first one named that is spoken here, whatever its
-    /// region; Indonesian otherwise.
+    /// Selects the language for a language tag or an `Accept-Language` header: the first listed
+    /// language that is supported, regardless of region and quality value. The default is
+    /// Indonesian.
     pub fn from_tag(tag: &str) -> Self {
         tag.split(',')
             .find_map(|range| {
@@ -76,7 +78,7 @@ impl Locale {
     }
 }
 
-/// The texts of a language, by `area.key`.
+/// The texts of a language. The keys have the form `area.key`.
 pub type Texts = HashMap<String, String>;
 
 fn cell(locale: Locale) -> &'static OnceLock<Texts> {
@@ -84,13 +86,13 @@ fn cell(locale: Locale) -> &'static OnceLock<Texts> {
     &CELLS[locale as usize]
 }
 
-/// All the texts of a language.
+/// All texts of a language, which are embedded in the program.
 #[cfg(feature = "embedded")]
 pub fn texts(locale: Locale) -> &'static Texts {
     cell(locale).get_or_init(|| {
         let mut all = Texts::new();
         for (area, source) in sources(locale) {
-            // A test reads every file, so a file that is not a flat map does not get this far.
+            // A test parses every file, so parsing cannot fail here.
             let texts: Texts = serde_json::from_str(source).unwrap_or_default();
             all.extend(texts.into_iter().map(|(key, text)| (format!("{area}.{key}"), text)));
         }
@@ -98,33 +100,34 @@ pub fn texts(locale: Locale) -> &'static Texts {
     })
 }
 
-/// All the texts of a language: none before they were [`provide`]d.
+/// All texts of a language; empty until they are [provided](provide).
 #[cfg(not(feature = "embedded"))]
 pub fn texts(locale: Locale) -> &'static Texts {
     static NONE: OnceLock<Texts> = OnceLock::new();
     cell(locale).get().unwrap_or_else(|| NONE.get_or_init(Texts::new))
 }
 
-/// Whether the texts of a language are there.
+/// Whether the texts of a language have been [provided](provide).
 #[cfg(not(feature = "embedded"))]
 pub fn is_provided(locale: Locale) -> bool {
     cell(locale).get().is_some()
 }
 
-/// Gives the texts of a language to a program that does not carry them, as the site in a browser, which loads those of the
-/// one language that is read. The first that come stay.
+/// Sets the texts of a language in a program that does not embed them, such as the site, which
+/// loads only the language in use. Later calls for the same language have no effect.
 #[cfg(not(feature = "embedded"))]
 pub fn provide(locale: Locale, texts: Texts) {
     let _ = cell(locale).set(texts);
 }
 
-/// The text of a key, as it stands in its file. A key without a text comes back as it is: that is ugly on a screen and
-/// seen at once, where an empty string would not be.
+/// The text of a key, with its placeholders. If there is no text, returns the key, since a visible
+/// key is noticed sooner than an empty string.
 pub fn text(locale: Locale, key: &str) -> &str {
     texts(locale).get(key).map_or(key, String::as_str)
 }
 
-/// The text of a key with the values filled in: each `{name}` becomes its value.
+/// The text of a key, with each placeholder `{name}` replaced by the value of this name.
+/// Placeholders without a value are kept.
 ///
 /// ```
 /// use bukti_locales::{Locale, fill};
@@ -133,7 +136,7 @@ pub fn text(locale: Locale, key: &str) -> &str {
 pub fn fill(locale: Locale, key: &str, values: &[(&str, &str)]) -> String {
     let mut rest = text(locale, key);
     let mut filled = String::with_capacity(rest.len() + 32);
-    // One pass over the text, so that a value which looks like `{name}` is never filled in itself.
+    // A single pass over the text, so that a value that looks like a placeholder is not replaced.
     while let Some(open) = rest.find('{') {
         let Some(length) = rest[open..].find('}') else { break };
         filled.push_str(&rest[..open]);
@@ -148,7 +151,7 @@ pub fn fill(locale: Locale, key: &str, values: &[(&str, &str)]) -> String {
     filled
 }
 
-/// A date as it is written out: `29 Januari 2021`, `29 January 2021`.
+/// Formats a date with the name of the month: `29 Januari 2021`, `29 January 2021`.
 pub fn date(locale: Locale, date: Date) -> String {
     let month = format!("common.month_{}", date.month());
     fill(
@@ -162,7 +165,8 @@ pub fn date(locale: Locale, date: Date) -> String {
     )
 }
 
-/// A birth date as it is written out, as far as it is known: `24 Januari 1989`, `Januari 1989`, `1989`.
+/// Formats a birth date with the precision that is known: `24 Januari 1989`, `Januari 1989` or
+/// `1989`.
 pub fn birth_date(locale: Locale, born: BirthDate) -> String {
     match (born.to_day(), born.month()) {
         (Some(day), _) => date(locale, day),
@@ -174,8 +178,8 @@ pub fn birth_date(locale: Locale, born: BirthDate) -> String {
     }
 }
 
-/// Which dose of how many it is, `Dosis 1 dari 2`; beyond the series it is a booster. Where no series is counted, just
-/// which it is.
+/// Formats the number of a dose in its series, for example `Dosis 1 dari 2`. If `number` exceeds
+/// `total`, the dose is called a booster. If `total` is `None`, only the number is stated.
 pub fn dose(locale: Locale, number: u8, total: Option<u8>) -> String {
     let key = match total {
         None => "common.dose_uncounted",
@@ -192,7 +196,8 @@ mod tests {
 
     use super::*;
 
-    /// Names, and words that are the same in both languages.
+    /// The keys whose texts may be identical in both languages: names, and words that the languages
+    /// share.
     const SAME: [&str; 13] = [
         "common.date",
         "common.month_11",
@@ -209,8 +214,8 @@ mod tests {
         "site.unknown.hint",
     ];
 
-    /// Wordings that were replaced, and synonyms of a term that is used everywhere else. They are
-    /// searched for as whole words, in lower case.
+    /// Wordings that were replaced, and synonyms of the preferred terms. The test searches for them
+    /// as whole words, ignoring case.
     fn terms_not_to_use(locale: Locale) -> &'static [&'static str] {
         match locale {
             Locale::Id => &[
@@ -270,7 +275,7 @@ mod tests {
         }
     }
 
-    /// Whether the text has the term as whole words.
+    /// Whether the text contains the term as whole words. Placeholders are ignored.
     fn has_term(text: &str, term: &str) -> bool {
         let without_placeholders = text.split('{').map(|part| part.split_once('}').map_or(part, |it| it.1));
         let text = without_placeholders.collect::<Vec<_>>().join("_").to_lowercase();
@@ -319,7 +324,7 @@ mod tests {
     #[test]
     fn terms_not_to_use_are_not_used() {
         for locale in Locale::ALL {
-            // The wordmark is the product's name.
+            // The wordmark is exempt, since it is the product's name.
             let texts = texts(locale).iter().filter(|(key, _)| *key != "document.wordmark");
             let found = texts.flat_map(|(key, text)| {
                 let terms = terms_not_to_use(locale).iter().filter(move |term| has_term(text, term));
@@ -342,7 +347,7 @@ mod tests {
             ("link", "https://bukti.example.go.id/s/abcdefghijklmnopqrstuv"),
             ("number", "14D2P-F2DBV"),
         ];
-        // The part of GSM-7's basic set that is also ASCII.
+        // Characters of ASCII that are also in the GSM-7 basic character set.
         let is_gsm7 = |c: char| c.is_ascii_alphanumeric() || " \n@#!\"%&'()*+,-./:;<=>?_".contains(c);
         for locale in Locale::ALL {
             for key in texts(locale).keys().filter(|key| key.starts_with("sms.")) {
