@@ -1,5 +1,5 @@
-//! HTTP function `status`: services without an account. Captcha, status of a person's doses,
-//! requests for quick downloads, vaccines, API document.
+//! HTTP function `status`: services that need no account. These are captchas, the status of a
+//! person's doses, requests for quick downloads, the list of vaccines, and the API document.
 
 use bukti_domain::{BirthDate, PersonName, diagnosis, parse_date, vaccine_named, vaccines};
 use bukti_records::DownloadFacts;
@@ -17,7 +17,7 @@ use lambda_http::{Body, Request};
 /// How long the list of vaccines may be cached, in seconds.
 const VACCINES_MAX_AGE: u32 = 3600;
 
-/// The function `status`.
+/// The HTTP function `status`, which handles the routes in [`StatusRoute`].
 #[derive(Clone)]
 pub struct Status {
     aws: Aws,
@@ -27,7 +27,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// The function of a deployment.
+    /// Creates the function with the settings and clients of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self {
             records: Records::new(aws),
@@ -37,7 +37,7 @@ impl Status {
         }
     }
 
-    /// Handles a request.
+    /// Handles a request. A failure becomes a problem response.
     pub async fn handle(&self, request: Request) -> Answer {
         let dispatch = async |route, caller: &Caller, now| self.dispatch(&request, route, caller, now).await;
         self.guard.serve(&request, dispatch).await
@@ -66,9 +66,9 @@ impl Status {
         }
     }
 
-    /// A captcha. It is harder for a browser that has just requested a one-time code and may request
-    /// another. The level must not depend on the phone or on requests from other browsers, since it
-    /// would reveal them.
+    /// Creates a captcha. It is harder for a browser that has just requested a one-time code and
+    /// may request another. The level must not depend on the phone or on requests from other
+    /// browsers, since it would reveal information about them.
     async fn captcha(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let has_requested_code = TokenCookie::code(&self.aws.settings).token(request).is_some();
         let min_level = if has_requested_code { Level::HARD } else { Level::default() };
@@ -81,7 +81,8 @@ impl Status {
         let name = field("name", &body.name, PersonName::parse, &mut errors);
         let identity = identity_field(body.nik.as_deref(), body.passport.as_deref(), &mut errors);
         let (Some(name), Some(identity)) = (name, identity) else { return Err(Failure::fields(errors)) };
-        // After the fields, so that a typing error does not spend a solved captcha.
+        // The captcha is checked after the fields, so that a typing error does not use up a solved
+        // captcha.
         self.guard.admit(caller, &body.captcha, &Allowance::STATUS, now).await?;
 
         let (doses, more) = self.records.of_name(&name, &identity).await?;
@@ -95,9 +96,9 @@ impl Status {
         Ok(json(200, &StatusAnswer { doses, none, more }))
     }
 
-    /// Stores a request for a link by SMS. Response and processing are the same for all requests,
-    /// so that neither content nor timing reveals anything; the function `notify` checks the data
-    /// later.
+    /// Stores a request for a link by SMS. All requests are processed and answered in the same way,
+    /// so that neither the response nor its timing reveals whether the data are correct. The
+    /// function `notify` checks the data later.
     async fn download(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let body: DownloadRequest = read_json(request)?;
         let mut errors = Vec::new();

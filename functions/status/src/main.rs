@@ -1,4 +1,4 @@
-//! The Lambda function `status`.
+//! Runs the function `status` on AWS Lambda.
 
 use bukti_runtime::start_logs;
 use bukti_status::Status;
