@@ -18,12 +18,12 @@ use jiff::Timestamp;
 use lambda_http::Request;
 use lambda_http::http::header::USER_AGENT;
 
-/// The responses to requests for a code are padded to a multiple of this, so that timing does not
-/// reveal whether an SMS was sent, and so whether somebody else requests codes for the phone.
-/// Nearly always longer than the SMS service takes.
+/// Responses to requests for a code are padded to a multiple of this duration, so that timing does
+/// not reveal whether an SMS was sent, and thus whether somebody else is requesting codes for the
+/// phone. It is nearly always longer than a call to the SMS service.
 const PACE: Duration = Duration::from_millis(300);
 
-/// The function `otp`.
+/// The HTTP function `otp`, which handles the routes in [`OtpRoute`].
 #[derive(Clone)]
 pub struct Otp {
     aws: Aws,
@@ -36,7 +36,7 @@ pub struct Otp {
 }
 
 impl Otp {
-    /// The function of a deployment.
+    /// Creates the function with the settings and clients of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self {
             otps: Otps::new(aws),
@@ -49,7 +49,7 @@ impl Otp {
         }
     }
 
-    /// Handles a request.
+    /// Handles a request. A failure becomes a problem response.
     pub async fn handle(&self, request: Request) -> Answer {
         let dispatch = async |route, caller: &Caller, now| self.dispatch(&request, route, caller, now).await;
         self.guard.serve(&request, dispatch).await
@@ -73,7 +73,7 @@ impl Otp {
             }
             OtpRoute::EndSession => {
                 let login = require_login(request, &self.sessions, &self.aws.settings, now).await?;
-                // The response is the same for somebody else's session and an unknown one.
+                // The response is the same for an unknown session and a session of another phone.
                 let ended = self.sessions.end(login.phone(), &caller.parameter).await?;
                 ended.then(no_content).ok_or_else(|| Failure::new(ProblemCode::NotFound))
             }
@@ -110,8 +110,8 @@ impl Otp {
             SendDecision::Withhold(kept) => {
                 tracing::warn!("a one-time code was withheld");
                 self.aws.metrics.count(Counter::Sms, "withheld");
-                // If the SMS budget is spent, all phones get that response; a withheld code must
-                // not be an exception.
+                // If the SMS budget is spent, all requests from unknown devices fail with the same
+                // error. A request whose code is withheld must fail too, or it could be recognised.
                 let left = if kept.is_known_device { Ok(()) } else { self.sms.check_left(now).await };
                 (kept, left)
             }
@@ -131,13 +131,13 @@ impl Otp {
         let answer = OtpAnswer { expires_in: Otps::EXPIRES_IN, resend_after: Otps::RESEND_AFTER };
         let mut answer = json(202, &answer);
         code_cookie.set(&mut answer, &kept.token);
-        // Also if no SMS was sent.
+        // The response is padded even if no SMS was sent.
         self.guard.pad(caller, PACE).await;
         Ok(answer)
     }
 
-    /// Sends the code of a request, or withholds it if the phone's share of the SMS budget is
-    /// spent.
+    /// Sends the code of a request, or withholds it if the share of the SMS budget that pays for it
+    /// is spent.
     async fn send(
         &self,
         phone: &PhoneNumber,
@@ -164,8 +164,8 @@ impl Otp {
         Ok(sent)
     }
 
-    /// The share of the SMS budget that pays for a code. The look-ups are the same for all phones,
-    /// so that timing reveals nothing about them.
+    /// Determines which share of the SMS budget pays for a code. The same look-ups are made for
+    /// every phone, so that timing reveals nothing about the phone.
     async fn payer<'caller>(
         &self,
         phone: &PhoneNumber,
@@ -196,8 +196,8 @@ impl Otp {
         let token = code_cookie.token(request).unwrap_or_default();
         match self.otps.try_code(token, &phone, &code, now).await? {
             CodeAttempt::Dead => Err(self.guard.unknown_token(caller, ProblemCode::CodeDead, now).await),
-            // A known request has cost a captcha and allows five attempts, so no other limit is
-            // needed.
+            // Each request for a code requires a captcha and allows five attempts, so wrong codes
+            // need no further limit.
             CodeAttempt::Wrong { tries_left: 0 } => Err(Failure::new(ProblemCode::CodeDead)),
             CodeAttempt::Wrong { tries_left } => {
                 Err(Failure::new(ProblemCode::CodeWrong).tries_left(tries_left))
@@ -221,7 +221,8 @@ impl Otp {
             self.sessions.end_by_token(token).await?;
         }
         let mut answer = no_content();
-        // The device's cookie too: on a shared device, nothing may remain after the log-out.
+        // The device cookie is cleared too: on a shared device, nothing may remain after logging
+        // out.
         for cookie in [cookie, TokenCookie::device(settings), TokenCookie::code(settings)] {
             cookie.clear(&mut answer);
         }
@@ -244,8 +245,8 @@ fn open_session(session: OpenSession, login: &Login) -> bukti_wire::OpenSession 
     }
 }
 
-/// The browser and operating system from `User-Agent`, by their common names. Each browser also
-/// names the ones before it in the list, so the last match counts.
+/// Determines the browser and operating system from `User-Agent`. The header of a browser can also
+/// contain entries that are earlier in the list, so the last match counts.
 fn device(request: &Request) -> Device {
     const BROWSERS: [(&str, &str); 8] = [
         ("Safari/", "Safari"),

@@ -1,4 +1,4 @@
-//! The Lambda function `otp`.
+//! Runs the function `otp` on AWS Lambda.
 
 use bukti_otp::Otp;
 use bukti_runtime::start_logs;
