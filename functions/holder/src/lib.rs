@@ -1,4 +1,5 @@
-//! HTTP function `holder`: the people of a phone, their certificates, and the links of SMS.
+//! HTTP function `holder`: the people whose doses are registered with a phone, their certificates,
+//! and the links in SMS.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,10 +21,11 @@ use bukti_wire::{
 use jiff::Timestamp;
 use lambda_http::Request;
 
-/// The maximum number of doses in a response: the picture of each certificate has about 25 KB.
+/// The maximum number of doses in a response, since the image of each certificate takes about 25
+/// KB.
 const PAGE: usize = 20;
 
-/// The function `holder`.
+/// The HTTP function `holder`, which handles the routes in [`HolderRoute`].
 #[derive(Clone)]
 pub struct Holder {
     aws: Aws,
@@ -34,7 +36,7 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// The function of a deployment.
+    /// Creates the function with the settings and clients of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self {
             sessions: Sessions::new(aws),
@@ -45,7 +47,7 @@ impl Holder {
         }
     }
 
-    /// Handles a request.
+    /// Handles a request. A failure becomes a problem response.
     pub async fn handle(&self, request: Request) -> Answer {
         let dispatch = async |route, caller: &Caller, now| self.dispatch(&request, route, caller, now).await;
         self.guard.serve(&request, dispatch).await
@@ -83,9 +85,10 @@ impl Holder {
         }
     }
 
-    /// The person of a dose that is registered with the caller's phone, with the index key.
+    /// The person of a dose that is registered with the caller's phone, and the person's index key.
+    /// `None` if the dose is a duplicate or does not identify a person.
     fn person_of(&self, record: &DoseRecord) -> Result<Option<(PersonKey, Person)>, Failure> {
-        // For a duplicate, the phone of the event that owns the dose counts.
+        // Duplicates are skipped, since only the phone of the event that owns the dose counts.
         if record.duplicate {
             return Ok(None);
         }
@@ -192,7 +195,8 @@ impl Holder {
         Ok(json(200, &LinkAnswer { certificate: view, document }))
     }
 
-    /// Handles "This was not me". The token is sufficient proof that the caller received the SMS.
+    /// Handles the report "this was not me". The token is sufficient proof that the caller received
+    /// the SMS.
     async fn refuse_link(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let body: LinkRefusal = read_json(request)?;
         self.records.refuse_link(&self.guard, caller, &body.token, now).await?;
@@ -228,7 +232,7 @@ impl Holder {
         })
     }
 
-    /// A presigned URL of a certificate in this form.
+    /// Returns a presigned URL of a certificate's PDF in the requested form.
     async fn document(
         &self,
         certificate: &HolderCertificate,
@@ -245,7 +249,7 @@ impl Holder {
         let id = certificate_id_grouped(certificate.certificate_id());
         let printed = bukti_document::Certificate::of(dose, &id, issued_on(certificate), &qr_text);
         let url = if form == DocumentForm::Complete {
-            // This form was stored when the certificate was issued.
+            // The complete document was stored when the certificate was issued.
             self.records.document_url(certificate, &file_name).await?
         } else {
             let copy = self.printer.pdf(&printed, form).map_err(rendering_failure)?;
@@ -260,8 +264,8 @@ fn rendering_failure(error: DocumentError) -> Failure {
     Failure::new(ProblemCode::Internal)
 }
 
-/// Parses the requested form of the document, or adds an error. The default is the complete
-/// document.
+/// Parses the requested form of the document. The default is the complete document. If the form is
+/// unknown, adds an error to `errors` and returns `None`.
 fn document_form(code: Option<&str>, errors: &mut Vec<FieldError>) -> Option<DocumentForm> {
     match code {
         Some(code) => field("form", code, DocumentForm::from_code, errors),

@@ -1,4 +1,4 @@
-//! The Lambda function `holder`.
+//! Runs the function `holder` on AWS Lambda.
 
 use bukti_holder::Holder;
 use bukti_runtime::start_logs;
