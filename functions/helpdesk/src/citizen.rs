@@ -1,4 +1,5 @@
-//! Routes of citizens: opening, viewing and answering cases, and the audit log of their records.
+//! Routes for citizens: opening, viewing and replying to cases, and viewing the audit log of their
+//! records.
 
 use bukti_domain::{
     Asking, BirthDate, CaseNumber, Correction, EVIDENCE_TYPES, Identity, MAX_EVIDENCE_BYTES, PersonName,
@@ -36,7 +37,8 @@ impl Helpdesk {
             Some(note) => field("note", note, free_text, &mut errors),
         };
         if correction == Some(Correction::DataCorrectedByLaw) {
-            // Only a NIK encodes the data that can contradict it, and it encodes a full birth date.
+            // Only a NIK encodes data that the record can contradict, and it encodes a complete
+            // birth date.
             if matches!(identity, Some(Identity::Passport(_))) {
                 errors.push(FieldError::invalid("passport"));
             } else if birth_date.is_some_and(|birth_date| birth_date.to_day().is_none()) {
@@ -55,7 +57,7 @@ impl Helpdesk {
         self.guard.allow(caller, &Allowance::CASES, now).await?;
 
         let phone = PhoneNumber::parse(&login.account.phone).ok_or_else(|| {
-            // Sessions of earlier versions do not contain the phone.
+            // Sessions that earlier versions created do not contain the phone.
             Failure::new(ProblemCode::NotLoggedIn)
         })?;
         let right = match correction {
@@ -96,8 +98,8 @@ impl Helpdesk {
         Ok(json(200, &CasesAnswer { cases: views.collect::<Result<_, Failure>>()?, more }))
     }
 
-    /// A case, by its number and the birth date. The response is the same for a wrong number and a
-    /// wrong birth date.
+    /// Returns a case by its number and the birth date. The response does not reveal which of the
+    /// two is wrong.
     pub(crate) async fn look_up(&self, request: &Request, caller: &Caller, now: Timestamp) -> FailureResult {
         let body: CaseQuery = read_json(request)?;
         let mut errors = Vec::new();
@@ -147,7 +149,7 @@ impl Helpdesk {
         self.step_response(self.records.reply(login, number, &text, now).await?)
     }
 
-    /// The audit log's entries about a person of this phone.
+    /// Returns the audit log entries about a person whose doses are registered with this phone.
     pub(crate) async fn audit_entries(&self, login: &Login, person: &str) -> FailureResult {
         let entries = self.records.audit_entries(login, &PersonKey::of_id(person)).await?;
         let look = |entry: bukti_store::Entry| AccessLogEntry {
@@ -159,8 +161,9 @@ impl Helpdesk {
     }
 }
 
-/// Parses the fields that depend on the kind of correction: the correct value and the missing dose.
-/// `None` after errors.
+/// Parses the fields that depend on the kind of correction. Returns the correct dose number, or an
+/// empty string, and the missing dose. If a field is missing or invalid, adds errors to `errors`
+/// and returns `None`.
 fn details(
     correction: Correction,
     body: &CaseRequest,

@@ -1,5 +1,5 @@
-//! HTTP function `helpdesk`: citizens' cases about errors in their records, and the officers who
-//! correct them.
+//! HTTP function `helpdesk`: citizens open cases about errors in their records, and officers
+//! correct the errors.
 //!
 //! ```text
 //!  citizen, logged in ──► case ──► queue ──► officer, with a second factor ──► granted
@@ -7,11 +7,11 @@
 //!        └───────────────── SMS ◄── notify ◄─────┴── table ◄── case and dose ◄────┘
 //! ```
 //!
-//! Knowing a person's data is not enough to take over the person's records with another phone. The
-//! new phone is the one that is logged in, which is verified by a one-time code; an officer needs
-//! evidence or a confirmation by the facility; any other new phone also needs a supervisor's
-//! approval; and the old phone is notified. Officers cannot decide their own cases or cases of
-//! their own phone.
+//! Knowing a person's data is not sufficient to take over the person's records with another phone.
+//! The new phone has to be the one that is logged in, which was verified by a one-time code; any
+//! other new phone requires the approval of a supervisor. In both cases, the officer needs evidence
+//! or a confirmation by the facility, and the old phone is notified. Officers cannot decide cases
+//! that they opened, or cases about doses that are registered with their phone.
 
 mod citizen;
 mod officer;
@@ -24,7 +24,7 @@ use bukti_wire::HelpdeskRoute;
 use jiff::Timestamp;
 use lambda_http::Request;
 
-/// The function `helpdesk`.
+/// The HTTP function `helpdesk`, which handles the routes in [`HelpdeskRoute`].
 #[derive(Clone)]
 pub struct Helpdesk {
     aws: Aws,
@@ -36,7 +36,7 @@ pub struct Helpdesk {
 }
 
 impl Helpdesk {
-    /// The function of a deployment.
+    /// Creates the function with the settings and clients of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self {
             rates: Rates::new(aws),
@@ -48,7 +48,7 @@ impl Helpdesk {
         }
     }
 
-    /// Handles a request.
+    /// Handles a request. A failure becomes a problem response.
     pub async fn handle(&self, request: Request) -> Answer {
         let dispatch = async |route, caller: &Caller, now| self.dispatch(&request, route, caller, now).await;
         self.guard.serve(&request, dispatch).await
@@ -86,7 +86,7 @@ impl Helpdesk {
     }
 }
 
-/// Parses a free text: trimmed, not empty, not too long.
+/// Trims free text. `None` if it is empty or longer than [`LONGEST_TEXT`] characters.
 fn free_text(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty() && text.chars().count() <= LONGEST_TEXT).then(|| text.to_owned())

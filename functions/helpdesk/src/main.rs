@@ -1,4 +1,4 @@
-//! The Lambda function `helpdesk`.
+//! Runs the function `helpdesk` on AWS Lambda.
 
 use bukti_helpdesk::Helpdesk;
 use bukti_runtime::start_logs;

@@ -1,5 +1,5 @@
-//! Routes of officers: viewing and deciding cases, searching people, resending SMS. Each view and
-//! each change is written to the audit log before it is returned or made.
+//! Routes for officers: viewing and deciding cases, searching for people, and resending SMS. A view
+//! is written to the audit log before the data are returned, and a change before it is made.
 
 use bukti_domain::{
     Asking, CaseState, Correction, FeedRow, Identity, Likeness, PhoneNumber, Role, Ruling,
@@ -26,13 +26,14 @@ use crate::{Helpdesk, free_text, view};
 
 /// The number of cases on a page of the queue.
 const PAGE: usize = 25;
-/// The minimum number of letters in the name of the person who confirmed the data: "dr. Ani" has
+/// The minimum number of letters in the name of the person who confirmed the data. "dr. Ani" has
 /// five.
 const MIN_NAME_LETTERS: usize = 5;
-/// The maximum number of doses in a response: the trail of each takes several reads of the table.
+/// The maximum number of doses in a response, since the history of each dose takes several reads of
+/// the table.
 const MAX_DOSES: usize = 100;
 
-/// The limit of SMS that officers resend for one dose.
+/// The limit on resending the SMS of one dose.
 const RESENDS: Rate = Rate { name: "resends of a dose", window: SignedDuration::from_hours(24), most: 3 };
 
 impl Helpdesk {
@@ -90,7 +91,8 @@ impl Helpdesk {
         ))
     }
 
-    /// Another officer's proposal, applied to the dose as it is now.
+    /// Another officer's proposal, with the data that would result from applying it to the dose as
+    /// it is now. `None` if the proposal can no longer be applied.
     async fn proposal_view(
         &self,
         officer: &OfficerSession,
@@ -116,8 +118,9 @@ impl Helpdesk {
         }))
     }
 
-    /// The doses under the stated number, whether there are more of them, and similar doses under
-    /// other numbers. Similar doses are written to the audit log of their persons.
+    /// The doses under the stated number, followed by similar doses under other numbers, and
+    /// whether there are more doses under the stated number. Viewing a similar dose is written to
+    /// the audit log of its person.
     async fn doses_for(
         &self,
         case: &CaseRecord,
@@ -154,7 +157,7 @@ impl Helpdesk {
             }
             let certificate = records.certificate_of(record);
             let owner = records.owner_of(record);
-            // A duplicate has the certificate of the event that owns the dose.
+            // The status of a duplicate shows the certificate of the event that owns the dose.
             let owner_certificate = owner.map_or(certificate, |owner| records.certificate_of(owner));
             doses.push(OfficerDose {
                 id: dose_id(&record.pk),
@@ -169,7 +172,7 @@ impl Helpdesk {
         Ok((doses, more))
     }
 
-    /// The trail of a dose, oldest entry first.
+    /// The processing history of a dose, oldest entry first: its rows, certificates and SMS.
     async fn trail(
         &self,
         officer: &OfficerSession,
@@ -290,8 +293,7 @@ impl Helpdesk {
         now: Timestamp,
     ) -> FailureResult {
         let file = case.file(&self.aws.keys)?;
-        // A proposal is approved if the request changes nothing; otherwise the request is a new
-        // proposal.
+        // A request without changes approves the proposal; a request with changes replaces it.
         let proposal = file.proposal.as_ref().filter(|_| case.state == CaseState::AwaitingApproval);
         let changes = [&body.right, &body.dose, &body.batch, &body.facility_code, &body.facility_word];
         if let Some(proposal) = proposal
@@ -322,7 +324,8 @@ impl Helpdesk {
         if confirmed_by.is_none() && !self.records.has_evidence(officer, &file).await? {
             return Err(Failure::new(ProblemCode::EvidenceMissing));
         }
-        // The audit log also has the person who confirmed the data, since this replaces evidence.
+        // The audit log also names the person who confirmed the data, since the confirmation
+        // replaces evidence.
         let audited = confirmed_by.as_ref().map(|by| format!("{why} [{by}]"));
         let audited = audited.as_deref().unwrap_or(why);
         let (dose, change) = match (case.correction, &file.dose, &body.dose) {
@@ -351,7 +354,8 @@ impl Helpdesk {
                 let record = self.dose_of_id(officer, dose).await?;
                 let right = body.right.as_deref().unwrap_or(&file.right);
                 let row = record.open(&self.aws.keys)?;
-                // A missing dose that exists under another number is moved to the person's number.
+                // A "missing" dose that is recorded under another number is moved to the person's
+                // number.
                 let (correction, right) = match correction {
                     Correction::DoseMissing => (Correction::Identity, &*file.identity),
                     correction => (correction, right),
@@ -379,7 +383,7 @@ impl Helpdesk {
         self.records.dose_to_decide(officer, &EventKey::of_id(id)).await
     }
 
-    /// Sends the link again to the phone on record.
+    /// Resends the link to the phone on record.
     pub(crate) async fn resend(
         &self,
         request: &Request,
@@ -399,8 +403,8 @@ impl Helpdesk {
         if let Taken::Full { wait } = self.rates.take(&RESENDS, record.pk.as_str(), now).await? {
             return Err(Failure::new(ProblemCode::TooManyRequests).retry_after(wait));
         }
-        // The SMS budget is charged here rather than when sending: resending invalidates the
-        // person's current link, which must not happen if no SMS can be sent.
+        // The SMS budget is charged here rather than when the SMS is sent: resending invalidates
+        // the person's current link, which must not happen if no SMS can be sent.
         let spent = match self.sms.allow(Cause::Helpdesk, &phone, now).await {
             Ok(spent) => spent,
             Err(SmsError::Uncounted(error)) => return Err(error.into()),
@@ -416,7 +420,7 @@ impl Helpdesk {
         Ok(accepted())
     }
 
-    /// The response to a step of a case.
+    /// Converts the result of a step to a response: the case, or a failure.
     pub(crate) fn step_response(&self, step: Step) -> FailureResult {
         match step {
             Step::Done(case) => Ok(json(200, &case_view(&case, &case.file(&self.aws.keys)?))),
@@ -434,7 +438,8 @@ fn invalid(field: &str) -> Vec<bukti_wire::FieldError> {
     vec![bukti_wire::FieldError::invalid(field)]
 }
 
-/// Parses the name or position of the person who confirmed the data, which must have some letters.
+/// Parses the name or position of the person who confirmed the data. `None` if it has too few
+/// letters.
 fn confirmer(text: &str) -> Option<String> {
     let letters = text.chars().filter(|character| character.is_alphabetic()).count();
     free_text(text).filter(|_| letters >= MIN_NAME_LETTERS)

@@ -1,4 +1,4 @@
-//! Views of cases and doses for responses.
+//! Converts cases and doses to the views that responses contain.
 
 use bukti_domain::{CaseNumber, FeedRow};
 use bukti_records::{CaseFile, CaseRecord, Officer};
@@ -38,7 +38,7 @@ fn grouped(file: &CaseFile) -> String {
     CaseNumber::parse(&file.number).map(|number| number.grouped()).unwrap_or_default()
 }
 
-/// The citizen's statement, for officers.
+/// The citizen's statement as officers see it.
 pub(crate) fn said(file: &CaseFile) -> ApplicantStatement {
     ApplicantStatement {
         identity: file.identity.clone(),
@@ -56,7 +56,7 @@ pub(crate) fn said(file: &CaseFile) -> ApplicantStatement {
     }
 }
 
-/// The data of a row as recorded.
+/// The data of a row as officers see them.
 pub(crate) fn recorded(row: &FeedRow) -> RecordedDose {
     let identity = if row.nik.trim().is_empty() { &row.paspor } else { &row.nik };
     RecordedDose {
