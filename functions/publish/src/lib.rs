@@ -22,14 +22,14 @@ use bukti_trust::{PublicFile, RevocationIndex, SignerList, did_document, revocat
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
-/// The folder of the revocation lists.
+/// The path prefix of the revocation lists in the bucket.
 const LISTS: &str = "trust/revocation/";
 /// The number of files that are written concurrently.
 const WRITERS: usize = 16;
-/// How long a partition is kept after the last index that named it.
+/// How long a partition is kept after the publication of the last index that names it.
 const OLD_PARTITIONS_KEPT_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Why the lists were not published, or only in part.
+/// An error that prevented the publication of all or some files.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// A request to the table or the bucket failed.
@@ -55,13 +55,13 @@ pub struct Published {
     pub other_signers: usize,
     /// The number of revoked and superseded certificates.
     pub revoked: usize,
-    /// The number of files.
+    /// The number of files that were written.
     pub files: usize,
-    /// The publication time in the lists.
+    /// The time of publication, as stated in the lists.
     pub issued_at: Timestamp,
 }
 
-/// The function `publish`.
+/// The event function `publish`, with its clients.
 #[derive(Clone)]
 pub struct Publish {
     aws: Aws,
@@ -75,7 +75,7 @@ pub struct Publish {
 }
 
 impl Publish {
-    /// The function of a deployment.
+    /// Creates the function with the settings and clients of a deployment.
     pub fn new(aws: &Aws) -> Self {
         Self {
             aws: aws.clone(),
@@ -89,21 +89,22 @@ impl Publish {
         }
     }
 
-    /// Publishes the current lists. Concurrent calls run one after the other.
+    /// Publishes the current lists. A lease makes concurrent calls run one after the other.
     ///
     /// # Errors
     ///
-    /// [`PublishError`]; a retry is safe, and the files published before stay consistent.
+    /// [`PublishError`]. Retrying is safe, and the files that were published earlier stay
+    /// consistent.
     pub async fn publish(&self) -> Result<Published, PublishError> {
         self.aws.refresh_secrets().await;
-        // The time is taken within the turn, so that later lists have a later time.
+        // The time is read while the lease is held, so that later lists always have a later time.
         self.publishing.with_lease(async { self.publish_now(Timestamp::now()).await }).await?
     }
 
     async fn publish_now(&self, now: Timestamp) -> Result<Published, PublishError> {
         let own = self.signers.register().await?.listed();
         let others: Vec<_> = self.issuers.all().await?.into_iter().map(|issuer| issuer.signer).collect();
-        // Later revocations are published in the next turn.
+        // Certificates that are revoked after this read are published by the next call.
         let revoked = self.revocations.all(now).await?;
         // Drops the cached signer, since the register may have changed.
         self.signing.forget();
@@ -150,7 +151,7 @@ impl Publish {
     }
 }
 
-/// The host and port of the site, for its `did:web` id.
+/// The host and port of the site, for the `did:web` id of the deployment.
 fn host(settings: &Settings) -> String {
     let address = settings.site_url.split_once("://").map_or(&*settings.site_url, |(_, rest)| rest);
     address.split('/').next().unwrap_or(address).to_owned()
