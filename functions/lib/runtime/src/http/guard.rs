@@ -169,8 +169,8 @@ impl Guard {
         Ok(solved.level)
     }
 
-    /// Consumes one unit of the allowance for the caller's address and, if limited, network. Each
-    /// counter is updated atomically.
+    /// Consumes one unit of the allowance for the caller's address and, if the allowance limits
+    /// networks too, for its network. Each counter is updated atomically.
     ///
     /// # Errors
     ///
