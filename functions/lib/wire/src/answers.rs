@@ -210,7 +210,7 @@ pub struct OpenSessions {
 pub struct OpenSession {
     /// The id of the session, which is needed to end it.
     pub id: String,
-    /// Whether this is the session that sent the request.
+    /// Whether the request was sent in this session.
     pub is_current: bool,
     /// The browser, such as `Chrome`, if known.
     pub browser: Option<String>,

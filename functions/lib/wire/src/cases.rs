@@ -295,8 +295,8 @@ pub struct OfficerDose {
     /// The id of the dose's certificate in groups of four characters, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// The id of the dose as reported by another event, if this one is a duplicate of it. The other
-    /// event has the certificate, and the citizen sees only the other event.
+    /// If this event is a duplicate, the id of the event that owns the dose and has the
+    /// certificate. The citizen sees only the event that owns the dose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<String>,
     /// The processing history of the dose, oldest entry first.
@@ -405,7 +405,7 @@ pub struct ApplicantStatement {
     pub identity: String,
     /// The person's name.
     pub name: String,
-    /// Birth date, `YYYY-MM-DD`.
+    /// The birth date, `YYYY-MM-DD`.
     pub birth_date: String,
     /// The phone that the case was opened from, verified by a one-time code.
     pub phone: String,
