@@ -1,4 +1,4 @@
-//! Helpers for the CBOR of certificates (RFC 8949).
+//! Builds and reads the CBOR (RFC 8949) of certificates.
 
 use ciborium::Value;
 
@@ -10,22 +10,22 @@ pub(crate) fn map(entries: Vec<(&str, Value)>) -> Value {
     Value::Map(entries.into_iter().map(|(key, value)| (text(key), value)).collect())
 }
 
-/// Parses bytes that are one CBOR item. `None` if they are not, if bytes follow it, or if it is
-/// nested too deeply.
+/// Parses bytes that consist of exactly one CBOR item. `None` if they are not valid CBOR, if bytes
+/// follow the item, or if it is nested too deeply.
 pub(crate) fn read(bytes: &[u8]) -> Option<Value> {
     let mut rest = bytes;
     let value = ciborium::from_reader(&mut rest).ok()?;
     rest.is_empty().then_some(value)
 }
 
-/// The value under an integer key of a map.
+/// Returns the value of an integer key; `None` if the map lacks it, or if `map` is not a map.
 pub(crate) fn claim(map: &Value, key: i64) -> Option<&Value> {
     let entries = map.as_map()?;
     entries.iter().find(|(known, _)| *known == Value::Integer(key.into())).map(|(_, value)| value)
 }
 
-/// Converts to JSON: drops tags, and turns bytes into hexadecimal digits and integer keys into
-/// text. `None` if a number or a key cannot be converted.
+/// Converts a CBOR item to JSON. Drops tags, writes bytes as hexadecimal digits, and turns integer
+/// keys into strings. `None` if JSON cannot represent a number or a key.
 pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
     use serde_json::Value as Json;
     Some(match value {
@@ -57,7 +57,7 @@ pub(crate) fn to_json(value: &Value) -> Option<serde_json::Value> {
     })
 }
 
-/// Bytes as lower-case hexadecimal digits.
+/// Encodes bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,5 @@
-//! Decodes and verifies the text of a QR, in the same steps on servers, the command line and in the
-//! browser.
+//! Decodes and verifies the text of a QR code. Servers, the command line and the browser share this
+//! code.
 //!
 //! ```text
 //! "HC1:…" ─prefix─► base45 ─► zlib ─► COSE_Sign1 ─► CWT claims (CBOR) ─► payload (schema)
@@ -17,47 +17,48 @@ use sha2::{Digest, Sha256};
 
 use crate::{Content, Kind, TrustedSigner, cbor, dcc, icvp};
 
-/// Keys of the claims: those of a CWT (RFC 8392), and `hcert`.
+/// The claim keys: the ones that RFC 8392 registers for a CWT, and `hcert`.
 pub(crate) const ISSUER: i64 = 1;
 pub(crate) const EXPIRES_AT: i64 = 4;
 pub(crate) const ISSUED_AT: i64 = 6;
 pub(crate) const HCERT: i64 = -260;
 
-/// The results of the steps in their order: passed, failed, or `None` if an earlier step failed.
+/// The result of each step, in order. `None` if the step did not run because an earlier one failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steps {
     /// The text starts with `HC1:`.
     pub prefix: Option<bool>,
-    /// The rest is base45 (RFC 9285).
+    /// The text after the prefix is valid base45 (RFC 9285).
     pub base45: Option<bool>,
-    /// The decoded bytes are one complete zlib stream (RFC 1950).
+    /// The decoded bytes are exactly one complete zlib stream (RFC 1950).
     pub zlib: Option<bool>,
-    /// The inflated bytes are a COSE_Sign1 (RFC 9052).
+    /// The decompressed bytes are a COSE_Sign1 message (RFC 9052).
     pub cose: Option<bool>,
     /// The payload is a CWT (RFC 8392) with a map in the `hcert` claim.
     pub cbor: Option<bool>,
-    /// The claim contains a payload of a known kind that conforms to its schema.
+    /// The `hcert` claim contains a payload of a known kind, and the payload conforms to its
+    /// schema.
     pub schema: Option<bool>,
-    /// The signature is from a trusted signer whose certificate was valid at `iat`.
+    /// A trusted signer whose certificate was valid at `iat` made the signature.
     pub signature: Option<bool>,
-    /// The time of the check is between `iat` and `exp`, and not after the end of the signer's
-    /// certificate.
+    /// At the time of the check, the certificate is valid (from `iat` until before `exp`), and the
+    /// signer's certificate has not expired.
     pub not_expired: Option<bool>,
     /// The signer's certificate allows it to sign certificates of this kind.
     pub key_usage: Option<bool>,
 }
 
-/// Why the signature was not accepted.
+/// Why the signature was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignatureFault {
-    /// No trusted signer has this key id and a certificate that was valid at `iat`.
+    /// No trusted signer with this key id had a valid certificate at `iat`.
     SignerUnknown,
     /// A trusted signer has this key id, but the signature does not match its key.
     Wrong,
 }
 
-/// The position of the time of the check relative to the certificate's validity.
+/// Whether the check takes place before, within or after the certificate's validity period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timing {
@@ -65,19 +66,19 @@ pub enum Timing {
     Before,
     /// From `iat` until before `exp`.
     Within,
-    /// At or after `exp`, or after the end of the signer's certificate.
+    /// At or after `exp`, or after the signer's certificate expired.
     After,
 }
 
-/// The hashes that identify a certificate in revocation lists, cut to 16 bytes, of the three kinds
-/// that the eHealth Network defines (DCC Revocation, 1.0).
+/// The hashes that identify a certificate in revocation lists, truncated to 16 bytes. The eHealth
+/// Network defines the three kinds (DCC Revocation, 1.0).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationHashes {
-    /// SHA-256 of the UVCI; `None` if the payload has none.
+    /// SHA-256 of the UVCI; `None` if the payload does not contain a UVCI.
     pub uci: Option<[u8; 16]>,
-    /// SHA-256 of the country of issuance (alpha-2) and the UVCI.
+    /// SHA-256 of the country of issuance (ISO 3166-1 alpha-2) followed by the UVCI.
     pub country_code_uci: Option<[u8; 16]>,
-    /// SHA-256 of the signature; for ES256 only of its first half, `r`.
+    /// SHA-256 of the signature. For ES256, only the first half of the signature (`r`) is hashed.
     pub signature: [u8; 16],
 }
 
@@ -86,49 +87,50 @@ pub struct RevocationHashes {
 pub struct Checked {
     /// The result of each step.
     pub steps: Steps,
-    /// The payload, even if it does not conform to its schema.
+    /// The payload as JSON, even if it does not conform to its schema.
     pub payload: Option<serde_json::Value>,
-    /// The interpreted payload.
+    /// The interpreted payload, if it conforms to its schema.
     pub content: Option<Content>,
-    /// The issuer's country, claim `iss`.
+    /// The issuer's country (claim `iss`).
     pub issuer: Option<String>,
-    /// Claim `iat`.
+    /// The time of issue (claim `iat`).
     pub issued_at: Option<Timestamp>,
-    /// Claim `exp`.
+    /// The time of expiry (claim `exp`).
     pub expires_at: Option<Timestamp>,
-    /// The key id of the signer.
+    /// The signer's key id as stated in the message, whether or not the signer is trusted.
     pub kid: Option<Vec<u8>>,
-    /// Why [`Steps::signature`] failed.
+    /// Why [`Steps::signature`] failed; `None` if the step passed or did not run.
     pub signature_fault: Option<SignatureFault>,
-    /// The position of the time of the check, if the signature is valid.
+    /// Whether the certificate has begun or expired; `None` unless the signature is valid.
     pub timing: Option<Timing>,
-    /// The index of the signer in the list passed to [`check`], if the signature is valid.
+    /// The index of the signer in the list passed to [`check`]; `None` unless the signature is
+    /// valid.
     pub signer: Option<usize>,
-    /// The hashes for revocation lists, if the step `cbor` passed.
+    /// The hashes for revocation lists; `None` unless the step `cbor` passed.
     pub hashes: Option<RevocationHashes>,
 }
 
-/// The maximum length of a text, in bytes. The largest QR holds 4296 characters.
+/// The maximum length of the text, in bytes. The largest QR code holds 4296 characters.
 const MAX_TEXT: usize = 16 * 1024;
-/// The maximum length of the inflated message, in bytes, as a defence against decompression bombs.
-/// Real messages have 300 to 1000 bytes.
+/// The maximum size of the decompressed message, in bytes; it stops decompression bombs. Real
+/// messages are 300 to 1000 bytes long.
 const MAX_MESSAGE: u64 = 64 * 1024;
 
-/// The CBOR tags of a COSE_Sign1 and of a CWT that contains one.
+/// The CBOR tags of a COSE_Sign1 message and of a CWT, which may wrap it.
 const COSE_SIGN1_TAG: u64 = 18;
 const CWT_TAG: u64 = 61;
 
-/// Decodes the text of a QR and verifies it against trusted signers, at the time `at`. Ignores
-/// white space around the text. Never panics, and uses at most a few hundred kilobytes of memory
-/// for any text.
+/// Decodes the text of a QR code and verifies it against the trusted signers, as of the time `at`.
+/// Ignores leading and trailing white space. Never panics, and uses at most a few hundred kilobytes
+/// of memory for any input.
 pub fn check(text: &str, signers: &[TrustedSigner], at: Timestamp) -> Checked {
     let mut checked = Checked::default();
-    // `None` means that a step failed, which `checked` records.
+    // `None` only means that a step failed. `checked` records which one.
     let _ = run_steps(&mut checked, text.trim(), signers, at);
     checked
 }
 
-/// Records whether a step passed, and returns its value for `?`.
+/// Records whether a step passed, and returns `value`, so that `?` can end the check.
 fn record<T>(step: &mut Option<bool>, value: Option<T>) -> Option<T> {
     *step = Some(value.is_some());
     value
@@ -162,16 +164,17 @@ fn run_steps(checked: &mut Checked, text: &str, signers: &[TrustedSigner], at: T
     let content = record(&mut steps.schema, content)?;
     if let (Some(hashes), Some(uci)) = (&mut checked.hashes, &content.certificate_id) {
         hashes.uci = Some(hash16(&[uci.as_bytes()]));
-        // The country of issuance is the claim `iss`; without one, the country of the vaccination.
+        // The country of issuance is the claim `iss` or, if the claim is absent, the country of the
+        // vaccination.
         let country = checked.issuer.as_ref().or(content.country.as_ref());
         hashes.country_code_uci = country.map(|country| hash16(&[country.as_bytes(), uci.as_bytes()]));
     }
     let kind = content.kind;
     checked.content = Some(content);
 
-    // `iat` and `exp` must lie within the validity of the signer's certificate (Electronic Health
-    // Certificates, volume 1, 3.3), so that a stolen key is useless after its certificate ended.
-    // Several signers may share a key id, so each is tried.
+    // `iat` and `exp` must lie within the validity period of the signer's certificate (Electronic
+    // Health Certificates, volume 1, 3.3), so that a stolen key is useless once its certificate has
+    // expired. Several signers may share a key id, so each is tried.
     let issued_at = checked.issued_at.unwrap_or(at);
     let with_kid =
         |signer: &&TrustedSigner| message.kid.as_ref() == Some(&signer.kid) && signer.is_valid_at(issued_at);
@@ -207,7 +210,8 @@ fn run_steps(checked: &mut Checked, text: &str, signers: &[TrustedSigner], at: T
     record_flag(&mut steps.key_usage, allowed)
 }
 
-/// Inflates a zlib stream that is complete, has a valid checksum and no bytes after it.
+/// Decompresses a zlib stream. `None` if it is incomplete, has a wrong checksum, is followed by
+/// other bytes, or decompresses to more than `MAX_MESSAGE` bytes.
 fn inflate(compressed: &[u8]) -> Option<Vec<u8>> {
     let mut zlib = ZlibDecoder::new(compressed);
     let mut message = Vec::new();
@@ -216,20 +220,20 @@ fn inflate(compressed: &[u8]) -> Option<Vec<u8>> {
     complete.then_some(message)
 }
 
-/// A parsed COSE_Sign1, before its signature is verified.
+/// A parsed COSE_Sign1 message whose signature has not been verified yet.
 struct Message {
     algorithm: i64,
     kid: Option<Vec<u8>>,
     payload: Vec<u8>,
-    /// The bytes that are signed, the `Sig_structure`.
+    /// The bytes that the signature covers (`Sig_structure` in RFC 9052).
     signed: Vec<u8>,
     signature: Vec<u8>,
 }
 
 impl Message {
-    /// Accepts the variants that issuers write: the tag of a COSE_Sign1, no tag, or the tag of a
-    /// CWT around it, and algorithm and key id in either header. The protected header takes
-    /// precedence.
+    /// Parses a message in any variant that issuers write: with or without the COSE_Sign1 tag, with
+    /// or without an outer CWT tag, and with the algorithm and key id in either header. The
+    /// protected header takes precedence.
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut value = cbor::read(bytes)?;
         for tag in [CWT_TAG, COSE_SIGN1_TAG] {
@@ -258,14 +262,14 @@ impl Message {
     }
 }
 
-/// The claims of a CWT that are used here.
+/// The claims of a CWT that the check needs.
 struct Claims {
     issuer: Option<String>,
     issued_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
-    /// The key of the payload in the claim `hcert`; `None` if no key is known.
+    /// The key of the payload in the claim `hcert`; `None` if the claim has no known key.
     kind: Option<i64>,
-    /// The payload of this kind, or the whole claim.
+    /// The payload of this kind, or the whole claim if `kind` is `None`.
     payload: serde_json::Value,
 }
 
@@ -284,7 +288,7 @@ impl Claims {
         let time = |key| match cbor::claim(&claims, key) {
             None => Some(None),
             Some(Value::Integer(seconds)) => Timestamp::new(i64::try_from(*seconds).ok()?, 0).ok().map(Some),
-            // Some issuers write floats.
+            // Some issuers write times as floats.
             Some(Value::Float(seconds)) if seconds.is_finite() => {
                 Timestamp::new(*seconds as i64, 0).ok().map(Some)
             }

@@ -1,4 +1,4 @@
-//! The content of a payload of any kind, for display.
+//! The displayable content of a payload, in one form for all kinds of certificates.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,40 +8,44 @@ use serde::{Deserialize, Serialize};
 pub enum Kind {
     /// A vaccination against COVID-19 (DCC, group `v`).
     Vaccination,
-    /// A test (DCC, group `t`).
+    /// A test for COVID-19 (DCC, group `t`).
     Test,
-    /// A recovery (DCC, group `r`).
+    /// A recovery from COVID-19 (DCC, group `r`).
     Recovery,
-    /// A vaccination on the WHO's International Certificate of Vaccination or Prophylaxis.
+    /// A vaccination certified by the WHO's International Certificate of Vaccination or
+    /// Prophylaxis.
     Icvp,
 }
 
-/// The person and the vaccination, test or recovery. Personal data.
+/// The holder and the vaccination, test or recovery that a certificate states. Personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Content {
-    /// The kind of certificate.
+    /// The kind of certificate, which determines the fields that are present.
     pub kind: Kind,
-    /// The name as written, or its transliteration (ICAO 9303) if the payload has only that.
+    /// The holder's name as written, or its transliteration (ICAO 9303) if the payload contains
+    /// only the transliteration.
     pub name: String,
-    /// Birth date: `YYYY-MM-DD`, `YYYY-MM`, `YYYY`, or empty.
+    /// The birth date: `YYYY-MM-DD`, `YYYY-MM`, `YYYY`, or empty.
     pub birth_date: String,
-    /// The vaccine's name in our catalogue, or else its code; `None` for tests and recoveries.
+    /// The vaccine's name in our catalogue, or the payload's code if the catalogue lacks it; `None`
+    /// for tests and recoveries, and if the payload does not name a product.
     pub vaccine: Option<String>,
-    /// The disease's code in our catalogue (`covid-19`), or else the payload's code; `None` if
-    /// unknown.
+    /// The disease's code in our catalogue (such as `covid-19`), or the payload's code if the
+    /// catalogue lacks it; `None` if the payload does not name the disease.
     pub disease: Option<String>,
-    /// Date of the vaccination, of the sample, or of the first positive result, `YYYY-MM-DD`.
+    /// The date of the vaccination, of the sample, or of the first positive result, `YYYY-MM-DD`.
     pub date: String,
-    /// The number of the dose, and the number of doses in the series.
+    /// The dose number and the number of doses in the series; `None` unless the payload is a DCC
+    /// for a vaccination.
     pub dose: Option<(u64, u64)>,
-    /// The batch.
+    /// The batch number; `None` for a DCC, which does not contain it.
     pub batch: Option<String>,
-    /// The country of the vaccination or test, as in the payload.
+    /// The country of the vaccination or test, as in the payload; `None` for an ICVP.
     pub country: Option<String>,
-    /// The name of the issuer.
+    /// The issuer's name. An ICVP without an issuer has the clinician's name here.
     pub issuer: Option<String>,
-    /// The certificate's identifier (UVCI).
+    /// The certificate's identifier (UVCI); `None` for an ICVP.
     pub certificate_id: Option<String>,
-    /// For tests, whether the disease was detected.
+    /// Whether the test detected the disease; `None` unless the certificate is for a test.
     pub detected: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! The payload for COVID-19: EU Digital COVID Certificate (DCC), JSON schema 1.3.3.
+//! The payload for COVID-19: the EU Digital COVID Certificate (DCC), JSON schema 1.3.3.
 
 use bukti_domain::{CertifiedName, disease, disease_of_dcc, transliterate, vaccine_of_dcc};
 use ciborium::Value;
@@ -14,13 +14,13 @@ pub(crate) const CLAIM: i64 = 1;
 /// The maximum length of a name or issuer, in characters.
 const MAX_LENGTH: usize = 80;
 
-/// COVID-19, SNOMED CT.
+/// The SNOMED CT code of COVID-19.
 const COVID_19: &str = "840539006";
-/// The result "detected" of a test, SNOMED CT.
+/// The SNOMED CT code of the test result "detected".
 const DETECTED: &str = "260373001";
 
-/// The payload of a vaccination, with the codes of vaccine (`vp`), product (`mp`) and manufacturer
-/// (`ma`).
+/// Builds the payload of a vaccination. `vp`, `mp` and `ma` are the DCC's codes for the vaccine
+/// type, the product and the manufacturer.
 pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str, mp: &str, ma: &str) -> Value {
     let dose = vaccination.dose;
     let number = dose.dose_number;
@@ -45,18 +45,19 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str, mp: &str, ma: &st
     ])
 }
 
-/// A name cut to the length that the schema allows.
+/// Truncates a name to the length that the schema allows.
 pub(crate) fn shorten(name: &str) -> String {
     let short: String = name.chars().take(MAX_LENGTH).collect();
     short.trim_end().to_owned()
 }
 
-/// The name as written and transliterated. A name of one word is a family name only.
+/// Builds the name object, with the name as written and transliterated. A name of one word becomes
+/// the family name.
 fn name(full: &CertifiedName) -> Value {
     let (given, family) = (full.given(), full.family());
     let zone = |name: &str| {
         let zone: String = transliterate(name).chars().take(MAX_LENGTH).collect();
-        // A name without any character that can be transliterated becomes X, as in ICAO 9303.
+        // ICAO 9303 prescribes X if no character of a name can be transliterated.
         if zone.is_empty() { "X".to_owned() } else { zone.trim_end_matches('<').to_owned() }
     };
     let mut entries = vec![("fn", text(shorten(family))), ("fnt", text(zone(family)))];
@@ -67,11 +68,11 @@ fn name(full: &CertifiedName) -> Value {
     map(entries)
 }
 
-/// Interprets a payload; `None` if it does not conform to the schema, which requires one
-/// vaccination, test or recovery.
+/// Interprets a payload; `None` if it does not conform to the schema, or if it does not contain
+/// exactly one vaccination, test or recovery.
 ///
-/// Of the schema's formats, only dates are checked: they must exist in the calendar. Times of tests
-/// are not, since issuers also write other forms than that of RFC 3339.
+/// Dates must exist in the calendar. The time of a test is not checked, since some issuers do not
+/// follow RFC 3339.
 pub(crate) fn content(payload: &Json) -> Option<Content> {
     let version = text_of(payload, "ver")?;
     let mut numbers = version.split('.');
@@ -93,7 +94,7 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
 
     let code = |key| text_of(entry, key);
     let short = |key| code(key).filter(|text| !longer_than(text, MAX_LENGTH));
-    // Optional fields must be texts if present.
+    // Optional fields must be strings if they are present.
     let optional = |key| match entry.get(key) {
         None => Some(None),
         Some(_) => short(key).map(Some),
@@ -145,13 +146,14 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
     Some(content)
 }
 
-/// A positive integer, which may be written as a float.
+/// Reads a positive integer, which some issuers write as a float.
 fn count(value: &Json) -> Option<u64> {
     let whole = || value.as_f64().filter(|number| number.fract() == 0.0 && *number < 1e9).map(|it| it as u64);
     value.as_u64().or_else(whole).filter(|count| *count >= 1)
 }
 
-/// Whether it is `YYYY-MM-DD`, `YYYY-MM` or `YYYY` with a year from 1900 to 2099, or empty.
+/// Whether the text is empty, or is `YYYY-MM-DD`, `YYYY-MM` or `YYYY` with a year from 1900 to
+/// 2099.
 fn is_birth_date(date: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts = date.split('-');
@@ -161,7 +163,7 @@ fn is_birth_date(date: &str) -> bool {
     date.is_empty() || in_range && rest.len() <= 2 && rest.iter().all(|part| part.len() == 2 && digits(part))
 }
 
-/// The name as written; each part that is missing is replaced by its transliteration.
+/// Reads the name as written. The transliteration replaces a missing given or family name.
 fn read_name(name: &Json) -> Option<String> {
     name.as_object()?;
     let mut read = [None; 4];

@@ -1,13 +1,13 @@
-//! The payload for other diseases: the WHO's digital International Certificate of Vaccination or
-//! Prophylaxis (ICVP).
+//! The payload for all diseases except COVID-19: the WHO's digital International Certificate of
+//! Vaccination or Prophylaxis (ICVP).
 //!
-//! Three layouts are in use. We write the first and read all of them.
+//! Three layouts are in use. This module writes the first and reads all three.
 //!
 //! | layout | person | vaccination |
 //! |---|---|---|
-//! | 2026-04 | `n dob s nt id dt gn` | object `vx`: `vp dv cn is bo`; `v` is the template's version |
-//! | 0.3.0 | `n dob s ntl nid ndt gn` | array `v` of one: `vp dt cn is bo vls vle` |
-//! | older | as 0.3.0 | object `v`: `vp dt cn is bo vls vle`, also `dn tg ma mp mid` |
+//! | 2026-04 | `n dob s nt id dt gn` | object `vx`: `vp dv cn is bo`; `v` is the template version |
+//! | 0.3.0 | `n dob s ntl nid ndt gn` | array `v` with one object: `vp dt cn is bo vls vle` |
+//! | older | as in 0.3.0 | object `v`: `vp dt cn is bo vls vle`, also `dn tg ma mp mid` |
 
 use bukti_domain::{BirthDate, Sex, disease_of_icvp, vaccine_of_icvp};
 use ciborium::Value;
@@ -23,17 +23,18 @@ pub(crate) const CLAIM: i64 = -6;
 /// The version of the template that the payload follows.
 const TEMPLATE: &str = "1.0.0";
 
-/// The maximum length of a text, in characters: the same as in a feed, since the standard sets no
-/// limit.
+/// The maximum length of a string, in characters. The standard sets no limit, so the limit for
+/// feeds applies.
 const MAX_LENGTH: usize = 300;
 
-/// The payload of a vaccination, with the product's id in the WHO's catalogue (`vp`).
+/// Builds the payload of a vaccination. `vp` is the product's id in the WHO's catalogue.
 ///
-/// It omits disease and manufacturer, which follow from the product, and the identity number.
+/// The payload omits the disease and manufacturer, which follow from the product, and the identity
+/// number, which no certificate contains.
 pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
     let dose = vaccination.dose;
     let mut person = vec![
-        // The length limit of a DCC keeps the QR as easy to scan.
+        // The DCC's length limit keeps the QR code easy to scan.
         ("n", text(dcc::shorten(dose.name.text()))),
         ("dob", text(dose.birth_date.to_string())),
         // The codes of FHIR's administrative gender.
@@ -62,7 +63,7 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
     map(person)
 }
 
-/// Interprets a payload; `None` if it has none of the layouts.
+/// Interprets a payload; `None` if it follows none of the three layouts.
 pub(crate) fn content(payload: &Json) -> Option<Content> {
     let filled = |object, key| {
         text_of(object, key).filter(|text| !text.trim().is_empty() && !longer_than(text, MAX_LENGTH))
@@ -72,7 +73,8 @@ pub(crate) fn content(payload: &Json) -> Option<Content> {
 
     let (entry, day) = if let Some(entry) = payload.get("vx") {
         filled(payload, "v")?;
-        // Product and batch are required, and the clinician (`cn`) or the issuer (`is`).
+        // The product, the batch, and either the clinician (`cn`) or the issuer (`is`) are
+        // required.
         filled(entry, "vp")?;
         filled(entry, "bo")?;
         filled(entry, "cn").or(filled(entry, "is"))?;

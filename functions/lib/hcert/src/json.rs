@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use serde_json::Value;
 
-/// The text of a field; `None` if it is missing or not a text.
+/// Returns a field that is a string; `None` if it is missing or has another type.
 pub(crate) fn text_of<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object.get(key)?.as_str()
 }
@@ -12,7 +12,8 @@ pub(crate) fn longer_than(text: &str, characters: usize) -> bool {
     text.chars().nth(characters).is_some()
 }
 
-/// The date part, `YYYY-MM-DD`, of a date or a date with time; `None` if the date does not exist.
+/// Returns the date part, `YYYY-MM-DD`, of a date or of a date with a time; `None` if the date does
+/// not exist in the calendar.
 pub(crate) fn date(text: &str) -> Option<&str> {
     let (day, time) = text.split_at_checked(10)?;
     let whole = time.is_empty() || time.starts_with('T');

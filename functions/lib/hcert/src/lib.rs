@@ -1,12 +1,12 @@
-//! The signed QR text of a health certificate: HCERT, specification 1.0.8 of the eHealth Network.
+//! The signed QR code text of a health certificate (HCERT, eHealth Network specification 1.0.8).
 //!
 //! ```text
 //! DCC payload ─CBOR─► CWT claims ─COSE_Sign1 (ES256)─► zlib ─► base45 ─► "HC1:…"
 //! ```
 //!
-//! The payload is the EU Digital COVID Certificate (DCC), schema 1.3, for vaccinations against
-//! COVID-19, and the WHO's International Certificate of Vaccination or Prophylaxis (ICVP) for all
-//! others. It never contains the identity number.
+//! For vaccinations against COVID-19, the payload is the EU Digital COVID Certificate (DCC), schema
+//! 1.3; for all others, the WHO's International Certificate of Vaccination or Prophylaxis (ICVP).
+//! It never contains the identity number.
 //!
 //! [`seal`] encodes and signs, on servers only; [`check`] decodes and verifies, on servers and in
 //! the browser.

@@ -1,5 +1,5 @@
-//! The root key of a deployment, which certifies document signers (the CSCA of the eHealth Network
-//! and ICAO).
+//! The root key of a deployment, which certifies document signers. The eHealth Network and ICAO
+//! call it the CSCA.
 
 use aws_lc_rs::rand;
 use jiff::civil::Date;
@@ -19,22 +19,22 @@ use x509_cert::der::Decode;
 use crate::trusted::pem_to_der;
 use crate::{CERTIFICATE_VALID_FOR, SignError};
 
-/// The validity of a root, in years.
+/// The validity period of a root, in years.
 const ROOT_YEARS: i16 = 10;
-/// How long a document signer signs certificates.
+/// The period in which a document signer signs certificates.
 const SIGNS_FOR: SignedDuration = SignedDuration::from_hours(3 * 365 * 24);
-/// The extended key usage (RFC 5280) for signing vaccinations (eHealth Network, Digital Green
-/// Certificates volume 1, annex).
+/// The OID of the extended key usage (RFC 5280) for signing vaccination certificates (eHealth
+/// Network, Digital Green Certificates volume 1, annex).
 const VACCINATIONS: &[u64] = &[1, 3, 6, 1, 4, 1, 1847, 2021, 1, 2];
-/// The extension subject key identifier (RFC 5280, 4.2.1.2).
+/// The OID of the subject key identifier extension (RFC 5280, 4.2.1.2).
 const SUBJECT_KEY_IDENTIFIER: &[u64] = &[2, 5, 29, 14];
 
-/// A root's P-256 key and certificate. Secret, hence without `Debug`.
+/// A root's P-256 private key and certificate. Secret, so it does not implement `Debug`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Root {
-    /// PKCS #8 in PEM.
+    /// The private key, PKCS #8 in PEM.
     key: String,
-    /// X.509 in PEM.
+    /// The certificate, X.509 in PEM.
     certificate: String,
 }
 
@@ -52,8 +52,8 @@ impl PublicKeyData for SignerKey {
 }
 
 impl Root {
-    /// Generates a root in the name of this organisation, valid for ten years from yesterday. It
-    /// can certify signers but no intermediate authorities.
+    /// Generates a root for this organisation. It is valid for ten years from yesterday, and can
+    /// certify signers but not intermediate authorities.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ impl Root {
         Ok(Self { key: key.serialize_pem(), certificate: certificate.pem() })
     }
 
-    /// Reads an existing root: its PKCS #8 key and its certificate, both in PEM.
+    /// Reads an existing root from its private key (PKCS #8) and its certificate, both in PEM.
     ///
     /// # Errors
     ///
@@ -78,21 +78,23 @@ impl Root {
         Ok(root)
     }
 
-    /// The root's certificate, PEM. Public.
+    /// The root's certificate in PEM. Public.
     pub fn certificate_pem(&self) -> &str {
         &self.certificate
     }
 
-    /// Issues a document signer's certificate, in DER, for a P-256 public key (subject public key
-    /// info in DER). The private key is not needed and can stay in a KMS.
+    /// Issues a document signer's certificate for a P-256 public key; both the key (subject public
+    /// key info) and the certificate are in DER. The signer's private key is not needed and can
+    /// stay in a KMS.
     ///
-    /// It is valid for the three years in which the signer signs, and for [`CERTIFICATE_VALID_FOR`]
-    /// after them, so that the last certificates can be verified until they expire.
+    /// The certificate is valid for the three years in which the signer signs and for
+    /// [`CERTIFICATE_VALID_FOR`] more, so that the last health certificates can be verified until
+    /// they expire.
     ///
     /// # Errors
     ///
-    /// [`SignError::UnreadableKey`] if the public key is not a P-256 key; [`SignError::GenerationFailed`]
-    /// if the random number generator fails.
+    /// [`SignError::UnreadableKey`] if `public_key` is not a P-256 key;
+    /// [`SignError::GenerationFailed`] if the random number generator fails.
     pub fn certify(&self, public_key: &[u8], now: Timestamp) -> Result<Vec<u8>, SignError> {
         let public_key =
             VerifyingKey::from_public_key_der(public_key).map_err(|_| SignError::UnreadableKey)?;
@@ -104,7 +106,7 @@ impl Root {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(VACCINATIONS.to_vec())];
         params.use_authority_key_identifier_extension = true;
         let identifier = params.key_identifier(&public_key);
-        // A DER octet string of at most 127 bytes: tag, length, content.
+        // A DER octet string of at most 127 bytes consists of a tag, a length byte and the content.
         let mut octets = vec![4, u8::try_from(identifier.len()).map_err(cannot_make)?];
         octets.extend(identifier);
         params.custom_extensions = vec![CustomExtension::from_oid_content(SUBJECT_KEY_IDENTIFIER, octets)];
@@ -112,7 +114,7 @@ impl Root {
         Ok(certificate.der().to_vec())
     }
 
-    /// The root as rcgen's issuer, and its organisation.
+    /// Converts the root to rcgen's `Issuer`, and returns the name of its organisation.
     fn issuer(&self) -> Result<(Issuer<'static, KeyPair>, String), SignError> {
         let key = KeyPair::from_pem(&self.key).map_err(|_| SignError::UnreadableKey)?;
         let der = pem_to_der(&self.certificate).ok_or(SignError::UnreadableKey)?;
@@ -141,9 +143,9 @@ fn distinguished_name(organisation: &str, name: &str) -> DistinguishedName {
     subject
 }
 
-/// The parameters that root and signer have in common: name, random serial number and validity. The
-/// validity begins one day earlier, so that verifiers whose clocks are behind accept certificates
-/// of today.
+/// The certificate parameters that roots and signers share: name, random serial number and validity
+/// period. The period begins yesterday, so that verifiers whose clocks are slow accept a
+/// certificate issued today.
 fn params(
     organisation: &str,
     name: &str,

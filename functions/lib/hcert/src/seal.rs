@@ -1,4 +1,4 @@
-//! Encodes and signs a vaccination as the text of a QR.
+//! Encodes and signs a vaccination as the text of a QR code.
 
 use std::io::Write;
 
@@ -12,15 +12,16 @@ use jiff::Timestamp;
 use crate::check::{EXPIRES_AT, HCERT, ISSUED_AT, ISSUER, signature_hash};
 use crate::{SignError, Signer, Vaccination, dcc, icvp};
 
-/// A signed certificate.
+/// A signed certificate, ready to be printed as a QR code.
 pub struct Sealed {
-    /// The text of the QR: `HC1:` and base45.
+    /// The text of the QR code: `HC1:` followed by base45.
     pub text: String,
-    /// When the certificate expires.
+    /// When the certificate expires: the requested time, or the end of the signer's certificate if
+    /// that is earlier.
     pub expires_at: Timestamp,
     /// The key id of the signer.
     pub kid: [u8; 8],
-    /// Identifies the certificate in revocation lists:
+    /// The hash that identifies the certificate in revocation lists; see
     /// [`RevocationHashes::signature`](crate::RevocationHashes::signature).
     pub signature_hash: [u8; 16],
 }
@@ -36,8 +37,8 @@ pub enum HcertError {
     Encode,
 }
 
-/// Signs a payload as COSE_Sign1 (RFC 9052) with ES256 and the signer's key id in the protected
-/// header. `external` is additional data that is signed but not contained in the message.
+/// Signs a payload as a COSE_Sign1 message (RFC 9052), with ES256 and the signer's key id in the
+/// protected header. The signature also covers `external`, which is not part of the message.
 ///
 /// # Errors
 ///
@@ -54,12 +55,12 @@ pub async fn cose_sign1(
     Ok(message)
 }
 
-/// Encodes and signs a vaccination. The certificate is valid from `now` until `expires_at`, but at
-/// most until the signer's certificate ends.
+/// Encodes and signs a vaccination. The certificate is valid from `now` until `expires_at`, or
+/// until the signer's certificate expires if that is earlier.
 ///
 /// # Errors
 ///
-/// [`HcertError::Sign`] if the signer fails, for which a retry may succeed.
+/// [`HcertError::Sign`] if the signer fails; a retry may succeed.
 pub async fn seal(
     vaccination: &Vaccination<'_>,
     signer: &impl Signer,
@@ -91,7 +92,8 @@ pub async fn seal(
     })
 }
 
-/// The claim `hcert`: a map from the payload's kind, which depends on the vaccine, to the payload.
+/// Builds the claim `hcert`, a map with the payload as its only value. The key is the payload's
+/// kind, which depends on the vaccine.
 fn payload(vaccination: &Vaccination<'_>) -> Value {
     let (kind, payload) = match &vaccination.dose.vaccine.codes {
         Codes::Dcc { vp, mp, ma } => (dcc::CLAIM, dcc::payload(vaccination, vp, mp, ma)),

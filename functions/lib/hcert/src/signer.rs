@@ -1,4 +1,4 @@
-//! Document signers: keys that sign certificates, each with a certificate from the root.
+//! Document signers: keys that sign health certificates. The root certifies each of them.
 
 use std::future::Future;
 
@@ -9,25 +9,25 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 
 use crate::TrustedSigner;
 
-/// Signs with a P-256 key that has a document signer certificate.
+/// A P-256 key with a document signer certificate, in memory or in a KMS.
 pub trait Signer: Send + Sync {
     /// The key id: the first 8 bytes of the SHA-256 of the signer certificate's DER.
     fn kid(&self) -> [u8; 8];
 
-    /// When the signer's certificate ends. No certificate that it signs may be valid longer.
+    /// When the signer's certificate expires. No health certificate may be valid for longer.
     fn not_after(&self) -> Timestamp;
 
-    /// Signs a message with ES256; returns `r` and `s` of 32 bytes each.
+    /// Signs a message with ES256. The signature is `r` followed by `s`, each 32 bytes long.
     fn sign(&self, message: &[u8]) -> impl Future<Output = Result<Vec<u8>, SignError>> + Send;
 }
 
 /// An error in creating a signer or in signing.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// The key or certificate cannot be parsed, or they do not belong together.
+    /// The key or the certificate cannot be parsed, or the certificate is for another key.
     #[error("the signer's key or certificate cannot be read; check that it is the right file or secret")]
     UnreadableKey,
-    /// The key or certificate cannot be generated.
+    /// A key or certificate could not be generated.
     #[error("cannot generate the signer's key or certificate; try again")]
     GenerationFailed,
     /// The signing operation failed.
@@ -35,20 +35,20 @@ pub enum SignError {
     Failed,
 }
 
-/// The validity of a certificate. A document signer stops signing when its own certificate is valid
-/// for less than this.
+/// The validity period of a health certificate. A document signer stops signing when its own
+/// certificate expires sooner than this.
 pub const CERTIFICATE_VALID_FOR: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
 
-/// A new P-256 key.
+/// A newly generated P-256 key.
 pub struct NewKey {
     /// The private key, PKCS #8 in PEM. Secret.
     pub private_pem: String,
-    /// The public key, subject public key info in DER.
+    /// The public key, as subject public key info in DER.
     pub public_key: Vec<u8>,
 }
 
 impl NewKey {
-    /// Generates a key.
+    /// Generates a key in memory.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl NewKey {
     }
 }
 
-/// A signer whose key is in memory.
+/// A signer whose private key is in memory.
 pub struct LocalSigner {
     key: EcdsaKeyPair,
     kid: [u8; 8],
@@ -72,7 +72,7 @@ impl LocalSigner {
     ///
     /// # Errors
     ///
-    /// [`SignError::UnreadableKey`] if either cannot be parsed or the certificate belongs to
+    /// [`SignError::UnreadableKey`] if either cannot be parsed, or if the certificate is for
     /// another key.
     pub fn new(private_pem: &str, certificate: &[u8]) -> Result<Self, SignError> {
         let pair = KeyPair::from_pem(private_pem).map_err(|_| SignError::UnreadableKey)?;
@@ -88,11 +88,11 @@ impl LocalSigner {
     }
 }
 
-/// The key id and the end of validity of a signer's certificate.
+/// Returns the key id and the expiry of a signer's certificate.
 ///
 /// # Errors
 ///
-/// [`SignError::UnreadableKey`] if it has no end, or if its key id does not have 8 bytes.
+/// [`SignError::UnreadableKey`] if the expiry is unknown, or if the key id is not 8 bytes long.
 pub fn kid_and_not_after(certificate: &TrustedSigner) -> Result<([u8; 8], Timestamp), SignError> {
     let kid = certificate.kid.as_slice().try_into().map_err(|_| SignError::UnreadableKey)?;
     Ok((kid, certificate.not_after.ok_or(SignError::UnreadableKey)?))

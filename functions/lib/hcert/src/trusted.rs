@@ -1,4 +1,4 @@
-//! Signers as a verifier knows them: public key, allowed usages and validity.
+//! The data that a verifier has about a signer: public key, allowed usages and validity period.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,23 +10,24 @@ use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 use x509_cert::ext::pkix::ExtendedKeyUsage;
 
-/// The kinds of certificates that a signer may sign, from its extended key usage.
+/// The kinds of certificates that a signer may sign, according to its extended key usage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usages {
-    /// Tests.
+    /// Whether it may sign test certificates.
     pub test: bool,
-    /// Vaccinations.
+    /// Whether it may sign vaccination certificates.
     pub vaccination: bool,
-    /// Recoveries.
+    /// Whether it may sign recovery certificates.
     pub recovery: bool,
 }
 
 impl Usages {
-    /// The usages of a signer whose certificate restricts none.
+    /// All usages, for a signer whose certificate does not restrict them.
     const ALL: Self = Self { test: true, vaccination: true, recovery: true };
 
-    /// The eHealth Network's object identifiers end in 1, 2 and 3 (Technical Specifications for EU
-    /// DCC, volume 5). Certificates of the first weeks have a variant with an additional 0.
+    /// Reads the eHealth Network's object identifiers, which end in 1, 2 or 3 (Technical
+    /// Specifications for EU DCC, volume 5). Certificates from the first weeks of the DCC have a
+    /// variant with an additional 0.
     fn of(usage: &ExtendedKeyUsage) -> Self {
         let names = |last: u8| {
             usage.0.iter().any(|oid| {
@@ -40,12 +41,12 @@ impl Usages {
     }
 }
 
-/// A public key for verifying signatures.
+/// A signer's public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicKey {
-    /// For ES256.
+    /// A P-256 key, for ES256.
     P256(p256::ecdsa::VerifyingKey),
-    /// For PS256.
+    /// An RSA key, for PS256.
     Rsa(rsa::PublicKey),
 }
 
@@ -57,7 +58,7 @@ impl PublicKey {
         rsa::PublicKey::from_public_key_der(spki).map(Self::Rsa).map_err(|_| UnreadableSigner)
     }
 
-    /// The key as subject public key info (RFC 5280) in DER.
+    /// Encodes the key as subject public key info (RFC 5280) in DER.
     ///
     /// # Errors
     ///
@@ -70,7 +71,8 @@ impl PublicKey {
         Ok(document.map_err(|_| UnreadableSigner)?.into_vec())
     }
 
-    /// Whether a signature is valid under a COSE algorithm (RFC 9053: ES256 is -7, PS256 is -37).
+    /// Whether this key made the signature with this COSE algorithm. Only ES256 (-7) and PS256
+    /// (-37) are supported (RFC 9053, RFC 8230).
     pub(crate) fn verifies(&self, algorithm: i64, message: &[u8], signature: &[u8]) -> bool {
         match (self, algorithm) {
             (Self::P256(key), -7) => p256::ecdsa::Signature::from_slice(signature)
@@ -83,7 +85,7 @@ impl PublicKey {
     }
 }
 
-/// A key or certificate that cannot be parsed.
+/// The error for a key or certificate that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("the signer's key or certificate cannot be read; it must be an X.509 certificate or a public key")]
 pub struct UnreadableSigner;
@@ -91,18 +93,19 @@ pub struct UnreadableSigner;
 /// A signer that a verifier trusts.
 #[derive(Clone, Debug)]
 pub struct TrustedSigner {
-    /// The key id: from the trust list, or else the first 8 bytes of the SHA-256 of the
+    /// The key id from the trust list or, without one, the first 8 bytes of the SHA-256 of the
     /// certificate's DER.
     pub kid: Vec<u8>,
-    /// The public key.
+    /// The public key, which verifies its signatures.
     pub key: PublicKey,
-    /// The organisation and country of the certificate's subject; `None` without a certificate.
+    /// The organisation and country of the certificate's subject; `None` if there is no
+    /// certificate, or if its subject has neither.
     pub name: Option<String>,
-    /// The kinds of certificates that it may sign.
+    /// The kinds of certificates that it may sign; all kinds if there is no certificate.
     pub usages: Usages,
-    /// When its certificate becomes valid.
+    /// When its certificate becomes valid; `None` if there is no certificate.
     pub not_before: Option<Timestamp>,
-    /// When its certificate ends.
+    /// When its certificate expires; `None` if there is no certificate.
     pub not_after: Option<Timestamp>,
 }
 
@@ -147,8 +150,8 @@ impl TrustedSigner {
         })
     }
 
-    /// A signer without a certificate: a key id of a trust list, and a subject public key info (RFC
-    /// 5280) in DER.
+    /// Creates a signer without a certificate, from the key id in a trust list and the subject
+    /// public key info (RFC 5280) in DER.
     ///
     /// # Errors
     ///
@@ -164,19 +167,20 @@ impl TrustedSigner {
         })
     }
 
-    /// Whether its certificate is valid at this time; always true without a certificate.
+    /// Whether the signer's certificate is valid at this time; always true if there is no
+    /// certificate.
     pub(crate) fn is_valid_at(&self, time: Timestamp) -> bool {
         self.not_before.is_none_or(|begin| begin <= time) && self.not_after.is_none_or(|end| time <= end)
     }
 
-    /// Whether the signature of a COSE_Sign1 is valid for this signer's key under this algorithm.
+    /// Whether this signer made the signature of a COSE_Sign1 message with this COSE algorithm.
     /// `signed` is the `Sig_structure` of RFC 9052.
     pub fn verifies(&self, algorithm: i64, signed: &[u8], signature: &[u8]) -> bool {
         self.key.verifies(algorithm, signed, signature)
     }
 }
 
-/// Decodes the first PEM block, or bare base64; `None` if there is neither.
+/// Decodes the first PEM block, or base64 without PEM markers; `None` if the text is neither.
 pub(crate) fn pem_to_der(pem: &str) -> Option<Vec<u8>> {
     let body: String = pem
         .lines()

@@ -2,8 +2,8 @@
 
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/:";
 
-/// The UVCI, with its check character, for an opaque id of `A-Z` and `0-9` issued by Indonesia:
-/// `URN:UVCI:01:ID:<opaque>#<check>`.
+/// Builds the UVCI of a certificate issued by Indonesia, `URN:UVCI:01:ID:<opaque>#<check>`, from an
+/// opaque id of `A-Z` and `0-9`.
 pub fn uvci(opaque: &str) -> String {
     let mut text = format!("URN:UVCI:01:ID:{opaque}");
     if let Some(check) = uvci_check_character(&text) {
@@ -13,8 +13,8 @@ pub fn uvci(opaque: &str) -> String {
     text
 }
 
-/// The check character of a UVCI: Luhn mod N over `A-Z0-9/:` (UVCI specification, annex 2). `None`
-/// if the text contains another character.
+/// Computes the check character of a UVCI with Luhn mod N over `A-Z0-9/:` (UVCI specification,
+/// annex 2). `None` if the text contains any other character.
 ///
 /// ```
 /// use bukti_hcert::uvci_check_character;

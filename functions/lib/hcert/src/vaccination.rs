@@ -1,13 +1,13 @@
-//! The input of a certificate: one dose.
+//! The input for sealing a certificate.
 
 use bukti_domain::feed::CompleteDose;
 
-/// The data that a certificate states.
+/// A dose with the data about its certificate.
 pub struct Vaccination<'a> {
-    /// The dose.
+    /// The dose that the certificate is for.
     pub dose: &'a CompleteDose,
-    /// The name of the issuer; cut to 80 characters in the certificate.
+    /// The issuer's name; the certificate contains the first 80 characters.
     pub issuer: &'a str,
-    /// The certificate's UVCI.
+    /// The certificate's identifier; only a DCC contains it.
     pub uvci: &'a str,
 }

@@ -7,7 +7,7 @@ use ciborium::Value;
 
 use crate::wait;
 
-/// The claims, headers and CBOR tags of a certificate that is to be signed.
+/// The claims, headers and CBOR tags of a certificate to be signed.
 pub struct Envelope {
     pub claims: Value,
     pub protected: Vec<(i64, Value)>,

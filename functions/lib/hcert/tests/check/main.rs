@@ -1,4 +1,4 @@
-//! Tests of [`check`]: our own certificates, variants of other issuers, and invalid input.
+//! Tests [`check`] with our own certificates, variants that other issuers write, and invalid input.
 
 #![expect(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
@@ -20,7 +20,7 @@ fn now() -> Timestamp {
     "2026-11-01T08:00:00Z".parse().unwrap()
 }
 
-/// A signer, and the same signer as verifiers know it.
+/// Creates a signer, and the `TrustedSigner` with which verifiers check its signatures.
 fn signer() -> (LocalSigner, TrustedSigner) {
     let key = NewKey::generate().unwrap();
     let root = Root::generate("Kementerian Kesehatan", now()).unwrap();
@@ -233,7 +233,7 @@ fn rejects_certificates_issued_outside_signer_validity() {
         assert_eq!(outside.steps.signature, Some(false));
         assert_eq!(outside.signature_fault, Some(SignatureFault::SignerUnknown));
     }
-    // The certificate expires later than its signer's certificate.
+    // The health certificate expires later than its signer's certificate.
     let ended = checked(issued, issued + 1.hour(), issued + 1.hour() + 1.second());
     assert_eq!((ended.timing, ended.steps.not_expired), (Some(Timing::After), Some(false)));
     assert_eq!(checked(issued, issued + 1.hour(), issued + 1.hour()).steps, ALL_PASSED);
@@ -315,7 +315,7 @@ fn rejects_texts_that_are_no_certificates() {
     assert_eq!(check("HC1:äöü", &[], now()).steps.base45, Some(false));
 }
 
-/// Whether a JSON value contains an empty text.
+/// Whether a JSON value contains an empty string.
 fn has_empty_text(value: &serde_json::Value) -> bool {
     match value {
         serde_json::Value::String(text) => text.is_empty(),

@@ -1,5 +1,5 @@
-//! Runs the official test vectors of the formats. They are read from `../shared/vectors` beside the
-//! project, if it exists.
+//! Runs the official test vectors for the certificate formats. They are in `../shared/vectors`,
+//! beside the project; the tests are skipped if that folder does not exist.
 
 use std::fs;
 use std::io::Write;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::envelope::Envelope;
 
-/// The JSON files of a folder of the vectors. Reports the test as skipped if the folder does not
+/// Reads the JSON files in a folder of vectors. Reports the test as skipped if the folder does not
 /// exist.
 fn vectors(folder: &str) -> Vec<(PathBuf, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/vectors").join(folder);
@@ -25,8 +25,8 @@ fn vectors(folder: &str) -> Vec<(PathBuf, Value)> {
     json.map(|path| (path.clone(), serde_json::from_slice(&fs::read(&path).unwrap()).unwrap())).collect()
 }
 
-/// Prints that a test is skipped, and adds it to the list that `cargo xtask test` prints at its
-/// end.
+/// Prints that a test was skipped, and adds it to the list that `cargo xtask test` prints when it
+/// ends.
 fn report_skipped(reason: &str) {
     let message = format!("{}: {reason}\n", std::thread::current().name().unwrap_or("a test"));
     eprint!("skipped: {message}");
@@ -49,7 +49,7 @@ fn steps_of(vector: &Value) -> (Steps, Option<Value>) {
     (checked.steps, checked.payload)
 }
 
-/// The text of the QR in a picture; `None` if it cannot be decoded.
+/// Decodes the QR code in an image; `None` if that fails.
 fn scan(png: &[u8]) -> Option<String> {
     let mut decoder = png::Decoder::new(std::io::Cursor::new(png));
     decoder.set_transformations(png::Transformations::EXPAND);
@@ -87,14 +87,13 @@ fn dcc_vectors_give_expected_results() {
                         let text = scan(&STANDARD.decode(picture).unwrap());
                         Some(text.as_deref() == vector["PREFIX"].as_str())
                     }
-                    // The vector has no picture.
+                    // The vector has no image.
                     None => continue,
                 },
                 other => unreachable!("{other}"),
             };
             assert_eq!(found.unwrap_or(false), expected, "{}: {name}, {steps:?}", path.display());
-            // The step that the vector expects to fail must be the one that failed, not an earlier
-            // one.
+            // The step that the vector expects to fail must be the first that fails.
             if !expected && path.file_stem() != Some("CBO2".as_ref()) && name != "EXPECTEDPICTUREDECODE" {
                 assert!(
                     name == "EXPECTEDDECODE" || found == Some(false),
