@@ -1,4 +1,4 @@
-//! Exports our signers as a DID document, and imports signers of other issuers.
+//! Exports our own signers as a DID document, and imports the signers of other issuers.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -8,29 +8,29 @@ use serde_json::{Value, json};
 
 use crate::{ListedSigner, SignerList, SignerSource, SignerStatus};
 
-/// Why a file of signers cannot be imported.
+/// The reason that a file of signers cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file is neither a DID document nor a plain list.
+    /// The file is neither a DID document nor a list of signers. The text is the parser's error.
     #[error("the file is neither a DID document nor a list of signers: {0}")]
     Unknown(String),
-    /// A key of the file cannot be parsed.
+    /// A key in the file cannot be parsed.
     #[error("key {at} of the file ({kid}) cannot be read; nothing was imported: correct or remove the key")]
     Key {
-        /// The key's position in the file, from 1.
+        /// The key's position in the file, counted from 1.
         at: usize,
-        /// The key id as in the file.
+        /// The key id as written in the file.
         kid: String,
     },
 }
 
-/// Our signers as a DID document of the method `web` with keys of the type `JsonWebKey2020`, the
-/// format of the WHO's GDHCN.
+/// Exports our signers as a DID document with the method `web` and keys of the type
+/// `JsonWebKey2020`, the format of the WHO's GDHCN.
 ///
 /// `host` is the site's host: the document is published at `https://HOST/trust/did.json`, so its id
-/// is `did:web:HOST:trust`. Revoked and imported signers are omitted.
+/// is `did:web:HOST:trust`. The document omits revoked and imported signers.
 pub fn did_document(host: &str, signers: &[ListedSigner]) -> Value {
-    // Colons separate the parts of the id, so the one before a port is escaped.
+    // Colons separate the parts of the id, so the colon before a port is escaped.
     let id = format!("did:web:{}:trust", host.replace(':', "%3A"));
     let ours = signers.iter().filter(|signer| signer.source == SignerSource::Own);
     let ours = ours.filter(|signer| signer.status != SignerStatus::Revoked);
@@ -59,11 +59,11 @@ pub fn did_document(host: &str, signers: &[ListedSigner]) -> Value {
     })
 }
 
-/// A key as JSON Web Key (RFC 7517, 7518).
+/// Converts a key to a JSON Web Key (RFC 7517, RFC 7518).
 fn jwk(key: &PublicKey) -> Option<Value> {
     match key {
         PublicKey::P256(key) => {
-            // An uncompressed point: 4, then x and y of 32 bytes each (SEC 1).
+            // An uncompressed point is the byte 4 followed by x and y, each 32 bytes long (SEC 1).
             let point = key.to_sec1_point(false);
             let (x, y) = point.as_bytes().get(1..)?.split_at_checked(32)?;
             Some(json!({
@@ -71,12 +71,12 @@ fn jwk(key: &PublicKey) -> Option<Value> {
                 "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
             }))
         }
-        // Not needed: our signers have P-256 keys.
+        // All our own signers have P-256 keys.
         PublicKey::Rsa(_) => None,
     }
 }
 
-/// Escapes the characters of base64 that are not letters or digits.
+/// Percent-encodes the characters of base64 that are neither letters nor digits.
 fn percent_encode(base64: &str) -> String {
     base64.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
 }
@@ -86,7 +86,7 @@ fn percent_decode(fragment: &str) -> String {
     upper.replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
 }
 
-/// The parts of a DID document that are used.
+/// The fields of a DID document that the import reads.
 #[derive(Deserialize)]
 struct DidDocument {
     id: String,
@@ -113,12 +113,12 @@ struct Jwk {
     e: Option<String>,
 }
 
-/// Parses signers of other issuers from a GDHCN DID document or from a plain list (`signers.json`,
-/// or an array of `{kid, certificate, status}`).
+/// Parses the signers of other issuers from a GDHCN DID document or from a list (`signers.json`, or
+/// an array of `{kid, certificate, status}`).
 ///
 /// # Errors
 ///
-/// [`ImportError`]. A single key that cannot be read fails the whole file.
+/// [`ImportError`] if the file, or even a single key in it, cannot be parsed.
 pub fn read_issuers(text: &str) -> Result<Vec<ListedSigner>, ImportError> {
     let unknown = |error: serde_json::Error| ImportError::Unknown(error.to_string());
     let value: Value = serde_json::from_str(text).map_err(unknown)?;
@@ -134,7 +134,7 @@ pub fn read_issuers(text: &str) -> Result<Vec<ListedSigner>, ImportError> {
         if signer.trusted().is_none() {
             return Err(ImportError::Key { at: at + 1, kid: signer.kid });
         }
-        // `own` in the file means the signers of its publisher.
+        // `own` in the file refers to its publisher's signers, not to ours.
         Ok(ListedSigner { source: SignerSource::Imported, ..signer })
     });
     listed.collect()
@@ -144,7 +144,7 @@ fn from_did_document(document: DidDocument) -> Result<Vec<ListedSigner>, ImportE
     let participant = participant(&document.id);
     let mut signers = Vec::new();
     for (at, method) in document.methods.into_iter().enumerate() {
-        // A reference to a key elsewhere in the document.
+        // A string refers to a key elsewhere in the document.
         if method.is_string() {
             continue;
         }
@@ -162,11 +162,11 @@ fn from_did_document(document: DidDocument) -> Result<Vec<ListedSigner>, ImportE
     Ok(signers)
 }
 
-/// The participant that a GDHCN document belongs to: `IDN` for
+/// Returns the code of the participant that a GDHCN document belongs to, such as `IDN` for
 /// `did:web:tng-cdn.who.int:v2:trustlist:-:IDN:DSC`.
 fn participant(did: &str) -> Option<String> {
     let code = |part: &&str| part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_uppercase());
-    // The kind of key, `DSC` or `SCA`, also has three letters.
+    // The kind of key, `DSC` or `SCA`, also consists of three letters.
     did.split(':').skip(3).find(|part| code(part) && !["DSC", "SCA"].contains(part)).map(str::to_owned)
 }
 
@@ -176,8 +176,8 @@ fn signer_of_jwk(jwk: &Jwk, kid: &str, participant: Option<String>) -> Option<Li
         Some(_) => None,
         None => Some(STANDARD.encode(spki(jwk)?)),
     };
-    // Key ids are in either alphabet of base64, with or without padding. A missing one is computed
-    // from the certificate.
+    // A key id may use either base64 alphabet, with or without padding. If it is missing, it is
+    // computed from the certificate.
     let kid = kid.replace('-', "+").replace('_', "/");
     let kid = STANDARD_NO_PAD.decode(kid.trim_end_matches('=')).ok().filter(|kid| !kid.is_empty());
     let kid = match (kid, &certificate) {
@@ -195,9 +195,9 @@ fn signer_of_jwk(jwk: &Jwk, kid: &str, participant: Option<String>) -> Option<Li
     })
 }
 
-/// Converts a JSON Web Key to a subject public key info (RFC 5280, 5480, 8017) in DER.
+/// Converts a JSON Web Key to subject public key info in DER (RFC 5280, RFC 5480, RFC 8017).
 fn spki(jwk: &Jwk) -> Option<Vec<u8>> {
-    // Issuers differ in whether they write the leading zeros of a number.
+    // Some issuers write the leading zero bytes of a number, and others omit them.
     let number = |text: &Option<String>| {
         let bytes = URL_SAFE_NO_PAD.decode(text.as_ref()?.trim_end_matches('=')).ok()?;
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();

@@ -1,12 +1,11 @@
-//! Trust lists and revocation lists, which are public static files, and the verdict on a
-//! certificate.
+//! Trust lists and revocation lists, and the verdict on a certificate that follows from them. The
+//! lists are public static files:
 //!
-//! | file | content |
-//! |---|---|
-//! | `trust/did.json` | our signers as a DID document in the format of the WHO's GDHCN |
-//! | `trust/signers.json` | [`SignerList`]: our signers and the imported ones of other issuers |
-//! | `trust/revocation/index.cose` | [`RevocationIndex`]: all revocation lists and their time; signed |
-//! | `trust/revocation/KID/KIND/BITS/PREFIX.cose` | [`Partition`]: revoked certificates whose hash starts with PREFIX; signed |
+//! - `trust/did.json`: our own signers, as a DID document in the format of the WHO's GDHCN.
+//! - `trust/signers.json`: [`SignerList`], our own signers and those imported from other issuers.
+//! - `trust/revocation/index.cose`: [`RevocationIndex`], the signed index of all revocation lists.
+//! - `trust/revocation/KID/KIND/BITS/PREFIX.cose`: [`Partition`], the signed list of revoked
+//!   certificates whose hashes start with PREFIX.
 
 #![cfg_attr(target_arch = "wasm32", expect(dead_code, reason = "only servers publish"))]
 

@@ -1,15 +1,16 @@
-//! Revocation lists: signed static files, partitioned by the first bits of the hash.
+//! Revocation lists: signed static files, partitioned by the leading bits of the certificates'
+//! hashes.
 //!
-//! A verifier fetches the index, and from each list the one partition that can contain the
-//! certificate. The server learns only the name of the partition, that is the first bits of a hash,
-//! which thousands of certificates share.
+//! A verifier fetches the index and, for each list of the signer, the one partition that can
+//! contain the certificate. The server learns only the name of that partition, which is the leading
+//! bits of a hash; thousands of certificates share them.
 //!
-//! Each file is a COSE_Sign1 (ES256) of a CBOR map:
+//! Each file is a COSE_Sign1 message (ES256) with a CBOR map as its payload:
 //!
 //! | key | index | partition |
 //! |---|---|---|
-//! | 1 | issued at, Unix seconds | the same |
-//! | 2 | array of lists: `[kid, kind, bits, count]` | the path that it must be fetched from |
+//! | 1 | publication time, in seconds since the Unix epoch | the same as in the index |
+//! | 2 | array of lists: `[kid, kind, bits, count]` | the path that the file must be fetched from |
 //! | 3 | | sorted hashes of revoked certificates, 16 bytes each |
 //! | 4 | | sorted hashes of superseded certificates, 16 bytes each |
 
@@ -19,10 +20,10 @@ use ciborium::Value;
 use coset::{CborSerializable, CoseSign1, RegisteredLabelWithPrivate, TaggedCborSerializable};
 use jiff::Timestamp;
 
-/// The maximum average number of hashes in a partition, which is 8 KiB. With three kinds of lists,
-/// a check then fetches less than 50 KB.
+/// The maximum average number of hashes in a partition; they take 8 KiB. With lists of all three
+/// kinds, a check fetches less than 50 KB.
 const PARTITION_HASHES: u64 = 512;
-/// The maximum number of bits in the name of a partition: about a million partitions.
+/// The maximum number of bits that select a partition. A list then has about a million partitions.
 const MAX_BITS: u8 = 20;
 
 const ISSUED_AT: i64 = 1;
@@ -32,12 +33,12 @@ const REVOKED: i64 = 3;
 const SUPERSEDED: i64 = 4;
 
 codes! {
-    /// The kind of hash that a list contains, see [`bukti_hcert::RevocationHashes`]. The codes are
-    /// those of the eHealth Network's specification.
+    /// The kind of hash that a list contains; see [`bukti_hcert::RevocationHashes`]. The eHealth
+    /// Network's specification defines the codes.
     HashKind {
         /// The hash of the UVCI.
         Uci = "UCI",
-        /// The hash of country and UVCI.
+        /// The hash of the country of issuance and the UVCI.
         CountryCodeUci = "COUNTRYCODEUCI",
         /// The hash of the signature.
         Signature = "SIGNATURE",
@@ -55,64 +56,65 @@ impl HashKind {
 }
 
 codes! {
-    /// Why a certificate is on a revocation list.
+    /// The reason that a certificate is on a revocation list.
     RevokedReason {
-        /// It was revoked.
+        /// The certificate was revoked and must not be accepted.
         Revoked = "revoked",
-        /// A corrected certificate replaced it.
+        /// A newer certificate of the same dose replaced it.
         Superseded = "superseded",
     }
 }
 
-/// An entry of a revocation list.
+/// An entry in a revocation list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revoked {
-    /// The key id of its signer.
+    /// The key id of the signer that signed the certificate.
     pub kid: [u8; 8],
-    /// The kind of hash.
+    /// Which of the certificate's hashes the entry contains.
     pub kind: HashKind,
-    /// The hash.
+    /// The hash, truncated to 16 bytes.
     pub hash: [u8; 16],
-    /// Why it is on the list.
+    /// The reason for the entry.
     pub reason: RevokedReason,
 }
 
-/// A file for publication.
+/// A file to be published on the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicFile {
-    /// The path on the site, without a leading slash: `trust/revocation/index.cose`.
+    /// The path on the site without a leading slash, such as `trust/revocation/index.cose`.
     pub path: String,
     /// The content.
     pub bytes: Vec<u8>,
 }
 
-/// Why a file of a revocation list was not accepted.
+/// The reason that a file of a revocation list was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RevocationError {
-    /// The file cannot be parsed, or belongs to another path.
+    /// The file cannot be parsed, or was signed for another path.
     #[error("the revocation list is damaged; fetch it again")]
     Damaged,
-    /// No signer of the deployment signed the file.
+    /// The file was not signed by any of the trusted signers.
     #[error("the revocation list is not signed by a signer that is trusted for it; update the trust list")]
     NotTrusted,
 }
 
-/// An entry of the index: the list of all revoked certificates of one signer, by one kind of hash.
+/// An entry in the index. It describes the list of one signer's revoked certificates, identified by
+/// one kind of hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexedList {
     /// The signer's key id.
     pub kid: Vec<u8>,
-    /// The kind of hash.
+    /// Which of the certificate's hashes the list contains.
     pub kind: HashKind,
     /// The number of leading bits of the hash that select the partition.
     pub bits: u8,
-    /// The number of certificates on the list.
+    /// The number of entries in the list.
     pub count: u64,
 }
 
 impl IndexedList {
-    /// The path of a partition. It contains the number of bits, so that the partitions of a list
-    /// that has grown have other paths than those in caches.
+    /// The path of a partition. It contains the number of bits, so that a partition of a list that
+    /// has grown never has the path of a cached partition with fewer bits.
     fn path(&self, number: u32) -> String {
         let kid = hex(&self.kid);
         let (kind, bits) = (self.kind.code(), self.bits);
@@ -132,21 +134,21 @@ fn first_bits(hash: &[u8; 16], bits: u8) -> u32 {
 /// The index of all revocation lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationIndex {
-    /// When the lists were published.
+    /// When the index was published.
     pub issued_at: Timestamp,
-    /// The lists.
+    /// The lists, one for each signer and kind of hash that has entries.
     pub lists: Vec<IndexedList>,
 }
 
 impl RevocationIndex {
-    /// The path at which it is published.
+    /// The path at which the index is published.
     pub const PATH: &str = "trust/revocation/index.cose";
 
-    /// Parses the index, if one of these signers signed it.
+    /// Parses the index, and verifies that one of these signers signed it.
     ///
     /// # Errors
     ///
-    /// [`RevocationError`].
+    /// [`RevocationError`] if the file cannot be parsed, or if its signature is not valid.
     pub fn read(bytes: &[u8], signers: &[TrustedSigner]) -> Result<Self, RevocationError> {
         let content = verified_content(bytes, signers)?;
         Self::from_content(&content).ok_or(RevocationError::Damaged)
@@ -165,15 +167,15 @@ impl RevocationIndex {
         Some(Self { issued_at: issued_at(content)?, lists: lists.collect::<Option<_>>()? })
     }
 
-    /// The paths of the partitions that contain a certificate if it is revoked. Empty if its signer
-    /// has no lists.
+    /// Returns the paths of the partitions to search for a certificate, one for each list of its
+    /// signer. Empty if the signer has no lists.
     pub fn partitions_for(&self, checked: &Checked) -> Vec<String> {
         let (Some(kid), Some(hashes)) = (&checked.kid, &checked.hashes) else { return Vec::new() };
         let lists = self.lists.iter().filter(|list| list.kid == *kid);
         lists.filter_map(|list| Some(list.path_of(&list.kind.of(hashes)?))).collect()
     }
 
-    /// The paths of all partitions, for verifiers that keep them for offline use.
+    /// Returns the paths of all partitions, for verifiers that download them for offline use.
     pub fn all_partitions(&self) -> Vec<String> {
         let partitions = |list| {
             let list: &IndexedList = list;
@@ -182,7 +184,7 @@ impl RevocationIndex {
         self.lists.iter().flat_map(partitions).collect()
     }
 
-    /// The estimated size of all partitions.
+    /// The estimated total size of all partitions, in bytes.
     pub fn total_bytes(&self) -> u64 {
         let bytes = |list: &IndexedList| list.count.saturating_mul(16).saturating_add(ENVELOPE << list.bits);
         self.lists.iter().map(bytes).fold(0, u64::saturating_add)
@@ -192,27 +194,27 @@ impl RevocationIndex {
 /// The approximate size of a partition without hashes, in bytes.
 const ENVELOPE: u64 = 180;
 
-/// A part of a list: the certificates whose hashes start with the same bits.
+/// One file of a list, with the certificates whose hashes start with the same bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// The path that it was signed for.
+    /// The path that the partition was signed for.
     pub path: String,
-    /// When it was published.
+    /// When the partition was published.
     pub issued_at: Timestamp,
     revoked: Vec<u8>,
     superseded: Vec<u8>,
 }
 
 impl Partition {
-    /// Parses a partition, if one of these signers signed it for this path.
+    /// Parses a partition, and verifies that one of these signers signed it for this path.
     ///
     /// # Errors
     ///
-    /// [`RevocationError`].
+    /// [`RevocationError`] if the file cannot be parsed, or if its signature is not valid.
     pub fn read(path: &str, bytes: &[u8], signers: &[TrustedSigner]) -> Result<Self, RevocationError> {
         let content = verified_content(bytes, signers)?;
-        // The path is checked so that a server cannot substitute another partition, for example an
-        // empty one.
+        // The path check prevents a server from substituting another partition, such as an empty
+        // one.
         Self::from_content(&content)
             .filter(|partition| partition.path == path)
             .ok_or(RevocationError::Damaged)
@@ -231,10 +233,11 @@ impl Partition {
         })
     }
 
-    /// Why the certificate is on the list; `None` if it is not.
+    /// Returns the reason that the certificate is in this partition; `None` if it is not in it.
     pub fn reason(&self, checked: &Checked) -> Option<RevokedReason> {
         let hashes = checked.hashes.as_ref()?;
-        // All kinds of hashes are compared: a collision between kinds has a probability of 2^-128.
+        // All kinds of hashes are compared, since a collision between kinds has a probability of
+        // only 2^-128.
         let wanted: Vec<_> = HashKind::ALL.iter().filter_map(|kind| kind.of(hashes)).collect();
         let contains = |list: &[u8]| list.chunks_exact(16).any(|hash| wanted.iter().any(|it| it == hash));
         if contains(&self.revoked) {
@@ -254,7 +257,7 @@ fn issued_at(content: &Value) -> Option<Timestamp> {
     Timestamp::new(i64::try_from(entry(content, ISSUED_AT)?.as_integer()?).ok()?, 0).ok()
 }
 
-/// The content of a signed file, if one of these signers signed it.
+/// Returns the content of a signed file after verifying that one of these signers signed it.
 fn verified_content(bytes: &[u8], signers: &[TrustedSigner]) -> Result<Value, RevocationError> {
     let message = CoseSign1::from_tagged_slice(bytes).map_err(|_| RevocationError::Damaged)?;
     let header = &message.protected.header;
@@ -272,16 +275,16 @@ fn verified_content(bytes: &[u8], signers: &[TrustedSigner]) -> Result<Value, Re
     Value::from_slice(&payload).map_err(|_| RevocationError::Damaged)
 }
 
-/// External data that is signed with each file, so that neither a list can pass for a certificate
-/// nor a certificate for a list.
+/// External data that each signature covers, so that a list cannot pass for a certificate, nor a
+/// certificate for a list.
 const CONTEXT: &[u8] = b"bukti revocation list 1";
 
-/// Signs the index and all partitions. Empty partitions are included, so that a missing file is
-/// always an error.
+/// Builds and signs the index and all partitions. Empty partitions are included, so that a missing
+/// file is always an error.
 ///
 /// # Errors
 ///
-/// The signer's error.
+/// The signer's error; a retry may succeed.
 #[cfg(not(target_arch = "wasm32"))]
 pub async fn revocation_files(
     mut revoked: Vec<Revoked>,

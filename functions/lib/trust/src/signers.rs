@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 codes! {
     /// The status of a signer.
     SignerStatus {
-        /// It signs new certificates.
+        /// The signer signs new certificates.
         Active = "active",
-        /// It no longer signs, but its certificates stay valid until they expire.
+        /// The signer no longer signs, but its certificates remain valid until they expire.
         Retired = "retired",
-        /// Its key is no longer trusted; everything that it signed is invalid.
+        /// The key is no longer trusted, and everything that it signed is invalid.
         Revoked = "revoked",
     }
 }
@@ -29,23 +29,23 @@ codes! {
     }
 }
 
-/// An entry of the trust list.
+/// A signer in the trust list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedSigner {
-    /// The key id, base64.
+    /// The key id in base64.
     pub kid: String,
-    /// The X.509 certificate, DER in base64; `None` if the imported list contained only a key.
+    /// The X.509 certificate (DER in base64); `None` if the imported list contained only a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
-    /// The subject public key info, DER in base64, if there is no certificate.
+    /// The subject public key info (DER in base64); `None` if there is a certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
-    /// The status.
+    /// Whether the signer is still in use and trusted.
     pub status: SignerStatus,
-    /// The origin.
+    /// Whether it is our own signer; if the field is missing, the signer counts as imported.
     #[serde(default = "imported")]
     pub source: SignerSource,
-    /// The code of the participant in the trust network that the signer belongs to, such as `IDN`.
+    /// The code of the signer's participant in the trust network, such as `IDN`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub participant: Option<String>,
 }
@@ -54,24 +54,25 @@ fn imported() -> SignerSource {
     SignerSource::Imported
 }
 
-/// The trust list.
+/// The signers that a verifier accepts, as published in `trust/signers.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignerList {
-    /// When it was published.
+    /// When the list was published.
     pub issued_at: Timestamp,
-    /// The signers.
+    /// All signers, including the revoked ones.
     pub signers: Vec<ListedSigner>,
 }
 
 impl ListedSigner {
-    /// The signer for verification; `None` if its certificate or key cannot be parsed.
+    /// Converts the entry for use in verification; `None` if its certificate or key cannot be
+    /// parsed.
     pub fn trusted(&self) -> Option<TrustedSigner> {
         let kid = STANDARD.decode(&self.kid).ok()?;
         match (&self.certificate, &self.public_key) {
             (Some(certificate), _) => {
                 let signer = TrustedSigner::from_certificate(&STANDARD.decode(certificate).ok()?).ok()?;
-                // The list's key id takes precedence, since some lists do not use the hash of the
-                // certificate.
+                // The list's key id takes precedence, since some lists do not derive key ids from
+                // the certificate's hash.
                 Some(TrustedSigner { kid, ..signer })
             }
             (None, Some(key)) => TrustedSigner::from_public_key(&kid, &STANDARD.decode(key).ok()?).ok(),
@@ -85,17 +86,17 @@ impl SignerList {
     ///
     /// # Errors
     ///
-    /// The parser's error if it is not JSON of this form.
+    /// The parser's error if the text is not a trust list in JSON.
     pub fn read(json: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(json)
     }
 
-    /// The trusted signers: all that are not revoked and can be parsed.
+    /// Returns all signers that are not revoked, except for entries that cannot be parsed.
     pub fn trusted(&self) -> Vec<TrustedSigner> {
         self.trusted_where(|_| true)
     }
 
-    /// Our own trusted signers, the only ones that may sign our revocation lists.
+    /// Returns our own signers that are not revoked. Only they may sign our revocation lists.
     pub fn own(&self) -> Vec<TrustedSigner> {
         self.trusted_where(|signer| signer.source == SignerSource::Own)
     }

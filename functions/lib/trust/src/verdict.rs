@@ -1,4 +1,5 @@
-//! The verdict on a certificate, from the check of its signature and from revocation lists.
+//! The verdict on a certificate, which combines the check of its signature with the revocation
+//! lists.
 
 use bukti_domain::codes;
 use bukti_hcert::{Checked, Content, SignatureFault, Steps, Timing, TrustedSigner};
@@ -10,24 +11,25 @@ use crate::{Partition, RevocationIndex, RevokedReason};
 codes! {
     /// The result of verifying a text.
     Verdict {
-        /// Signed by a trusted issuer, neither expired nor revoked.
+        /// A trusted issuer signed the certificate, and it is neither expired nor revoked.
         Valid = "valid",
-        /// Signed by a trusted issuer and not expired, but revocation could not be checked: see
-        /// [`RevocationState`].
+        /// A trusted issuer signed the certificate and it has not expired, but revocation could not
+        /// be checked; see [`RevocationState`].
         RevocationUnknown = "revocation_unknown",
         /// The certificate has expired.
         Expired = "expired",
-        /// The certificate's validity has not begun.
+        /// The certificate is not valid yet.
         NotYetValid = "not_yet_valid",
         /// The certificate was revoked.
         Revoked = "revoked",
-        /// A corrected certificate replaced this one.
+        /// A newer certificate of the same dose replaced this one.
         Superseded = "superseded",
-        /// The issuer is not trusted, or may not sign certificates of this kind.
+        /// The signer is not trusted, or may not sign certificates of this kind.
         IssuerUnknown = "issuer_unknown",
-        /// A health certificate whose data or signature are invalid: misread, damaged or forged.
+        /// The text is a health certificate with invalid data or an invalid signature: it was
+        /// misread, damaged or forged.
         Damaged = "damaged",
-        /// Not a health certificate.
+        /// The text is not a health certificate.
         NotACertificate = "not_a_certificate",
     }
 }
@@ -35,10 +37,11 @@ codes! {
 codes! {
     /// Whether revocation could be checked.
     RevocationState {
-        /// The lists were checked. One of our own signers without lists counts as checked.
+        /// The lists were checked. If the signer is our own and has no lists, none of its
+        /// certificates is revoked.
         Checked = "checked",
         /// The lists were checked, but they are older than [`MAX_LIST_AGE`], or older than lists
-        /// that were seen before.
+        /// that this verifier has already seen.
         Outdated = "outdated",
         /// The signer belongs to another issuer, whose lists are not available.
         NotCovered = "not_covered",
@@ -47,50 +50,53 @@ codes! {
     }
 }
 
-/// The maximum age of revocation lists. A deployment publishes new ones several times an hour. A
-/// verifier can work offline for a week; for the same time, a replayed copy of old lists can hide a
+/// The maximum age of revocation lists. A deployment publishes new lists several times an hour. A
+/// week lets verifiers work offline, but it is also how long a replay of old lists can hide a
 /// revocation.
 pub const MAX_LIST_AGE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// A verifier's data on revocation.
+/// The revocation data that a verifier has.
 #[derive(Clone, Copy, Debug)]
 pub struct Revocations<'a> {
     /// The signers of the deployment that published the lists.
     pub own: &'a [TrustedSigner],
-    /// The index; `None` if it could not be fetched.
+    /// The revocation index; `None` if it could not be fetched.
     pub index: Option<&'a RevocationIndex>,
-    /// The partitions that may contain the certificate, as far as they could be fetched.
+    /// The fetched partitions. The state is `Unavailable` if one that may contain the certificate
+    /// is missing.
     pub partitions: &'a [Partition],
-    /// The publication time of the newest index that this verifier has seen, if it keeps it.
+    /// The publication time of the newest index that this verifier has seen; `None` if it stores
+    /// none.
     pub newest_seen: Option<Timestamp>,
-    /// The time of the check, for the age of the lists.
+    /// The time of the check, from which the age of the lists is computed.
     pub at: Timestamp,
 }
 
-/// The verdict and its details. Personal data.
+/// The verdict on a certificate with its details. Personal data.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
-    /// The verdict.
+    /// The overall result.
     pub verdict: Verdict,
-    /// The result of each step of the check.
+    /// The result of each step of decoding and verification.
     pub steps: Steps,
-    /// The payload.
+    /// The payload as JSON, even if it does not conform to its schema.
     pub payload: Option<serde_json::Value>,
-    /// The interpreted payload.
+    /// The interpreted payload; `None` if it does not conform to its schema.
     pub content: Option<Content>,
-    /// The name of the signer.
+    /// The signer's name; `None` unless the signature is valid and the trust list has the name.
     pub signer: Option<String>,
-    /// When the certificate was issued.
+    /// When the certificate was issued, according to its claim `iat`.
     pub issued_at: Option<Timestamp>,
-    /// When the certificate expires.
+    /// When the certificate expires, according to its claim `exp`.
     pub expires_at: Option<Timestamp>,
     /// Whether revocation could be checked.
     pub revocation: RevocationState,
-    /// The publication time of the oldest revocation list that was checked.
+    /// The publication time of the oldest revocation list that was checked; `None` if none was.
     pub revocation_as_of: Option<Timestamp>,
 }
 
-/// The verdict on a certificate that was checked against these signers.
+/// Judges a certificate. `signers` must be the list that was passed to
+/// [`check`](bukti_hcert::check).
 pub fn judge(checked: Checked, signers: &[TrustedSigner], revocations: &Revocations<'_>) -> Report {
     let signer = checked.signer.and_then(|at| signers.get(at));
     let (revocation, as_of) = match signer {
@@ -111,15 +117,15 @@ pub fn judge(checked: Checked, signers: &[TrustedSigner], revocations: &Revocati
     }
 }
 
-/// Whether revocation could be checked, and the publication time of the lists.
+/// Determines whether revocation could be checked, and the publication time of the oldest list.
 fn revocation(
     checked: &Checked,
     signer: &TrustedSigner,
     revocations: &Revocations<'_>,
 ) -> (RevocationState, Option<Timestamp>) {
     let Some(index) = revocations.index else { return (RevocationState::Unavailable, None) };
-    // Key ids are not unique: an imported signer may have that of one of ours, so the keys are
-    // compared.
+    // Key ids are not unique. An imported signer may have the key id of one of our own signers, so
+    // the keys are compared as well.
     let same_kid = revocations.own.iter().find(|own| own.kid == signer.kid);
     let covered = match same_kid {
         Some(own) => own.key == signer.key,
@@ -136,8 +142,8 @@ fn revocation(
     (if outdated { RevocationState::Outdated } else { RevocationState::Checked }, Some(published))
 }
 
-/// The publication time of the oldest list that could contain the certificate; `None` if one of
-/// them is missing. A cached partition may be older than the index.
+/// The publication time of the oldest file among the index and the partitions that may contain the
+/// certificate; `None` if a partition is missing. A cached partition may be older than the index.
 fn oldest_list(index: &RevocationIndex, partitions: &[Partition], checked: &Checked) -> Option<Timestamp> {
     let published =
         |path: &String| Some(partitions.iter().find(|partition| partition.path == *path)?.issued_at);

@@ -1,4 +1,4 @@
-//! Verdicts from published trust lists and revocation lists, and the import of signers.
+//! Tests verdicts from published trust lists and revocation lists, and the import of signers.
 
 #![expect(clippy::unwrap_used, reason = "a panic is the failure message of a test")]
 
@@ -24,7 +24,7 @@ fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// A signer and its entry in the trust list.
+/// Creates a signer and its entry in the trust list.
 fn signer() -> (LocalSigner, ListedSigner) {
     let key = NewKey::generate().unwrap();
     let certificate = Root::generate("Bukti", now()).unwrap().certify(&key.public_key, now()).unwrap();
@@ -40,7 +40,7 @@ fn signer() -> (LocalSigner, ListedSigner) {
     (signer, listed)
 }
 
-/// The text of a certificate, and its entry in a revocation list.
+/// Creates the text of a certificate and its entry in a revocation list.
 fn certificate(signer: &LocalSigner) -> (String, Revoked) {
     let row = FeedRow {
         event_id: "E1".into(),
@@ -83,7 +83,7 @@ fn list(signers: Vec<ListedSigner>) -> SignerList {
     SignerList::read(&serde_json::to_vec(&list).unwrap()).unwrap()
 }
 
-/// Entries for other certificates of a signer, with pseudo-random hashes.
+/// Creates entries for other certificates of a signer, with pseudo-random hashes.
 fn others(signer: &LocalSigner, count: u64) -> Vec<Revoked> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = || {
@@ -154,7 +154,7 @@ fn report_states_whether_revocation_was_checked() {
     let unlisted = wait(revocation_files(vec![Revoked { kid: [0; 8], ..revoked }], &signer, now())).unwrap();
     assert_eq!(state(&unlisted), RevocationState::Checked, "its signer has no list");
 
-    // The index is today's, the partition is a cached one of yesterday.
+    // The index is from today; the cached partition is from yesterday.
     let yesterday = now() - 24.hours();
     let mut cached = wait(revocation_files(others(&signer, 3), &signer, yesterday)).unwrap();
     assert_eq!(verify(&text, &ours, &files, now()).revocation_as_of, Some(now()));
@@ -178,7 +178,7 @@ fn revocation_is_unknown_without_current_lists_of_the_issuer() {
     assert_eq!(found(&ours, &files, late), (Verdict::RevocationUnknown, RevocationState::Outdated));
     assert_eq!(found(&ours, &[], now()), (Verdict::RevocationUnknown, RevocationState::Unavailable));
 
-    // A certificate of another issuer is not covered by our lists, even if its key id equals one of
+    // Our lists do not cover a certificate of another issuer, even if its key id equals one of
     // ours.
     let (home, home_listed) = self::signer();
     let files = wait(revocation_files(others(&home, 3), &home, now())).unwrap();
@@ -188,7 +188,7 @@ fn revocation_is_unknown_without_current_lists_of_the_issuer() {
     assert_eq!(found(&list(vec![home_listed.clone(), imported.clone()]), &files, now()), foreign);
     let both = list(vec![home_listed, same_kid]);
     let mut checked = check(&text, &both.trusted(), now());
-    // Simulates a certificate signed under that key id.
+    // Simulates a certificate of the imported signer under our signer's key id.
     checked.kid = Some(home.kid().to_vec());
     checked.signer = Some(1);
     let index = RevocationIndex::read(&files.last().unwrap().bytes, &both.own()).unwrap();
@@ -242,12 +242,12 @@ fn rejects_changed_moved_or_foreign_revocation_lists() {
         changed[at] ^= 1;
         assert!(Partition::read(&one.path, &changed, &own).is_err(), "byte {at}");
     }
-    // An imported signer is trusted for its own certificates, not for our revocation lists.
+    // An imported signer may sign its own certificates, but not our revocation lists.
     let imported = ListedSigner { source: SignerSource::Imported, ..foreign_listed };
     let both = list(vec![listed, imported]);
     let forged = wait(revocation_files(vec![], &foreign, now())).unwrap();
     assert_eq!(RevocationIndex::read(&forged[0].bytes, &both.own()), Err(RevocationError::NotTrusted));
-    // A certificate must not pass for a list.
+    // A certificate must not be accepted as a list.
     assert_eq!(RevocationIndex::read(certificate(&signer).0.as_bytes(), &own), Err(RevocationError::Damaged));
 }
 
@@ -265,7 +265,7 @@ fn exported_did_document_can_be_imported() {
     assert_eq!(checked.steps.signature, Some(true));
 }
 
-/// A GDHCN document with one key, whose id and fields are given.
+/// Creates a GDHCN document with one key that has this id and these fields.
 fn gdhcn(id: &str, mut jwk: Value) -> String {
     jwk["kty"] = json!("EC");
     json!({
@@ -280,7 +280,7 @@ fn gdhcn(id: &str, mut jwk: Value) -> String {
     .to_string()
 }
 
-/// The coordinates of a signer's key, 32 bytes each.
+/// The coordinates of a signer's public key, 32 bytes each.
 fn coordinates(signer: &TrustedSigner) -> (Vec<u8>, Vec<u8>) {
     let spki = signer.key.to_der().unwrap();
     let point = &spki[spki.len() - 64..];
@@ -289,7 +289,8 @@ fn coordinates(signer: &TrustedSigner) -> (Vec<u8>, Vec<u8>) {
 
 #[test]
 fn imports_bare_keys_with_or_without_leading_zeros() {
-    // A key whose x starts with a zero byte, which some issuers write and others omit.
+    // A key whose x coordinate starts with a zero byte. Some issuers write that byte; others omit
+    // it.
     let (signer, listed) = std::iter::repeat_with(signer)
         .find(|(_, listed)| coordinates(&listed.trusted().unwrap()).0[0] == 0)
         .unwrap();
