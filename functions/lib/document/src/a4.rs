@@ -1,7 +1,7 @@
 //! The layout of the A4 page, in Indonesian and English.
 //!
-//! Folded in half four times, the page is A8 (52.5 x 74.25 mm) and fits into a wallet with the QR
-//! on the outside. No fold runs through the QR, and in the row of the QR no text lies on a fold.
+//! Folded in half four times, the page is A8 (52.5 x 74.25 mm) and fits into a wallet, with the QR
+//! code on the outside. No fold crosses the QR code or the text beside it.
 
 use bukti_domain::Publisher;
 use bukti_locales::{Locale, fill, text};
@@ -13,7 +13,7 @@ use crate::display_text::for_display;
 use crate::field::{Field, Language};
 use crate::font::LEADING;
 
-/// 210 x 297 mm.
+/// The size of an A4 page, 210 x 297 mm, in points.
 pub(crate) const SIZE: (f32, f32) = (210.0 * MM, 297.0 * MM);
 
 /// The left and right margin, and the width of the text area between them.
@@ -24,12 +24,12 @@ const BAND: f32 = crate::guilloche::HEIGHT;
 /// The x and y coordinates of the folds.
 const COLUMNS: [f32; 3] = [SIZE.0 / 4.0, SIZE.0 / 2.0, SIZE.0 * 0.75];
 const ROWS: [f32; 3] = [SIZE.1 / 4.0, SIZE.1 / 2.0, SIZE.1 * 0.75];
-/// The width of the table left of the QR, and of its label column.
+/// The width of the table to the left of the QR code, and the width of its label column.
 const FIELDS: f32 = COLUMNS[1] - MARGIN - 12.0;
 const LABELS: f32 = 84.0;
 
-/// Draws the page and returns the y coordinate where its content ends. `icvp` selects the form of
-/// the WHO's International Certificate of Vaccination or Prophylaxis, whose wording is prescribed.
+/// Draws the page and returns the y coordinate at which its content ends. `icvp` selects the WHO's
+/// International Certificate of Vaccination or Prophylaxis, whose wording is prescribed.
 pub(crate) fn page(canvas: &mut impl Canvas, publisher: &Publisher, icvp: bool) -> f32 {
     let mut page = Page { canvas, publisher };
     page.folds();
@@ -55,7 +55,8 @@ fn bold(size: f32, colour: Colour) -> Style {
 }
 
 impl<C: Canvas> Page<'_, C> {
-    /// The fold marks: dashed lines where there is no text, ticks at the page's edges elsewhere.
+    /// Draws the fold marks: dashed lines across areas without text, and ticks at the page's edges
+    /// elsewhere.
     fn folds(&mut self) {
         let (width, height) = SIZE;
         for y in [ROWS[0], ROWS[1]] {
@@ -72,7 +73,7 @@ impl<C: Canvas> Page<'_, C> {
         }
     }
 
-    /// Band, wordmark, issuer, title and day of issue.
+    /// Draws the band, the wordmark, the issuer, the title and the day of issue.
     fn header(&mut self, icvp: bool) {
         let right = SIZE.0 - MARGIN;
         self.canvas.band((0.0, 0.0), (SIZE.0, BAND), 1.0);
@@ -107,7 +108,7 @@ impl<C: Canvas> Page<'_, C> {
         });
     }
 
-    /// The name; on an international certificate also sex and nationality, which its form requires.
+    /// Draws the name. An international certificate also requires the sex and the nationality.
     fn person(&mut self, icvp: bool) {
         let width = if icvp { COLUMNS[1] + 40.0 - MARGIN } else { MEASURE };
         self.label(MARGIN, 151.0, width, "document.name");
@@ -141,8 +142,8 @@ impl<C: Canvas> Page<'_, C> {
         }
     }
 
-    /// The table left of the QR: identity, birth date, dose, disease, vaccine, date, batch,
-    /// facility.
+    /// Draws the table to the left of the QR code: identity, birth date, dose, disease, vaccine,
+    /// date, batch and facility.
     fn dose(&mut self) {
         let rows = [
             ("common.identity", Field::Identity),
@@ -179,7 +180,7 @@ impl<C: Canvas> Page<'_, C> {
         }
     }
 
-    /// The part that is on the outside when the page is folded: dose, vaccine and QR.
+    /// Draws the panel that is on the outside when the page is folded: dose, vaccine and QR code.
     fn folded_front(&mut self) {
         let middle = (COLUMNS[1] + COLUMNS[2]) / 2.0;
         let dose = Slot {
@@ -213,7 +214,8 @@ impl<C: Canvas> Page<'_, C> {
         self.canvas.text((middle, y + 11.0), en, text(Locale::En, "document.scan"));
     }
 
-    /// The certificate's id, each group with its spelling for reading it out on the phone.
+    /// Draws the certificate's id. Below each group is its spelling, for reading the id out on the
+    /// phone.
     fn certificate_id(&mut self) {
         let (x, width) = (COLUMNS[2] + 14.0, SIZE.0 - MARGIN - COLUMNS[2] - 14.0);
         let y = ROWS[0] + 20.0;
@@ -244,8 +246,9 @@ impl<C: Canvas> Page<'_, C> {
         }
     }
 
-    /// The lower half: how to verify, a warning and the helpdesk, the same on all certificates
-    /// except for the statement of an international one. Returns the y coordinate where they end.
+    /// Draws the lower half: how to verify, a warning and the helpdesk. It is the same on all
+    /// certificates, except that an international certificate also has its statement. Returns the y
+    /// coordinate at which the notes end.
     fn notes(&mut self, icvp: bool) -> f32 {
         let gap = if icvp { 8.0 } else { 14.0 };
         let mut y = ROWS[1] + gap + 2.0;
@@ -268,8 +271,9 @@ impl<C: Canvas> Page<'_, C> {
         end
     }
 
-    /// The statement that the International Health Regulations (annex 6) prescribe for an
-    /// international certificate, and how long it is valid. Returns the y coordinate where it ends.
+    /// Draws the statement that the International Health Regulations (annex 6) prescribe for an
+    /// international certificate, and the certificate's validity period. Returns the y coordinate
+    /// at which the statement ends.
     fn statement(&mut self, y: f32) -> f32 {
         let slots = [(Locale::Id, MARGIN, TEXT), (Locale::En, COLUMNS[1] + 8.0, QUIET)];
         let mut end = y;
@@ -298,8 +302,8 @@ impl<C: Canvas> Page<'_, C> {
         end
     }
 
-    /// A panel with a title and a text, in Indonesian left of the middle fold and in English right
-    /// of it. Returns the y coordinate of its lower edge.
+    /// Draws a panel with a title and a text, in Indonesian to the left of the middle fold and in
+    /// English to the right. Returns the y coordinate of its lower edge.
     fn note(
         &mut self,
         y: f32,
@@ -313,7 +317,7 @@ impl<C: Canvas> Page<'_, C> {
             (Locale::Id, MARGIN + 14.0, bold(10.0, colour), regular(9.0, TEXT)),
             (Locale::En, COLUMNS[1] + 8.0, regular(10.0, colour), regular(9.0, QUIET)),
         ];
-        // The panel is drawn before the text that lies over it, so its height is computed first.
+        // The panel lies below the text and is drawn first, so its height is computed in advance.
         let heights = columns.map(|(locale, _, _, style)| self.canvas.height(width, style, &words(locale)));
         let height = 26.0 + heights[0].max(heights[1]);
         self.canvas.panel((MARGIN, y), (MEASURE, height), 6.0, ground);
@@ -331,14 +335,14 @@ impl<C: Canvas> Page<'_, C> {
         y + height
     }
 
-    /// A label in Indonesian, with the English one below it.
+    /// Draws a label in Indonesian, with the English label below it.
     fn label(&mut self, x: f32, y: f32, width: f32, key: &str) {
         for (locale, size, y) in [(Locale::Id, 8.5, y), (Locale::En, 7.0, y + 9.0)] {
             self.canvas.text_on_line((x, y), width, regular(size, QUIET).locale(locale), text(locale, key));
         }
     }
 
-    /// A one-line value in Indonesian, with the English one below it.
+    /// Draws a one-line value in Indonesian, with the English value below it.
     fn bilingual_value(&mut self, slot: Slot) {
         let (height, min_size) = (slot.style.size, 6.0);
         let style = slot.style.locale(Locale::Id);

@@ -1,7 +1,7 @@
-//! The drawing interface that the layouts use: one implementation writes PDF, the other SVG.
+//! The drawing interface for the layouts. One implementation writes PDF, the other SVG.
 //!
-//! Coordinates are in points from the top left. Values of a certificate are drawn as slots rather
-//! than as text, so that the PDF canvas can prepare everything else once as a template.
+//! Coordinates are in points from the top left corner. Layouts draw a certificate's values as slots
+//! rather than as text, so that the PDF canvas can prepare everything else once, as a template.
 
 use bukti_locales::Locale;
 
@@ -18,7 +18,7 @@ pub(crate) enum Weight {
     Bold = 1,
 }
 
-/// Which point of a line of text lies at `x`.
+/// The point of a line of text that lies at `x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
@@ -26,7 +26,7 @@ pub(crate) enum Align {
     Right,
 }
 
-/// What a text is to a screen reader.
+/// The role of a text in the document structure, as screen readers announce it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Title,
@@ -38,12 +38,12 @@ pub(crate) enum Role {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     pub(crate) weight: Weight,
-    /// In points.
+    /// The font size, in points.
     pub(crate) size: f32,
     pub(crate) colour: Colour,
     pub(crate) align: Align,
     pub(crate) role: Role,
-    /// `None` for names and numbers.
+    /// The language of the text; `None` for names and numbers.
     pub(crate) locale: Option<Locale>,
 }
 
@@ -65,46 +65,48 @@ impl Style {
     }
 }
 
-/// A box for a value of the certificate, which is set as large as fits, on several lines if needed.
+/// A box for a value of the certificate. The value is set as large as fits, on several lines if
+/// needed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     pub(crate) field: Field,
     pub(crate) language: Language,
-    /// The left edge, the middle or the right edge, according to the style's alignment.
+    /// The left edge, the centre or the right edge of the box, depending on the style's alignment.
     pub(crate) x: f32,
-    /// The upper edge of the first line's capitals.
+    /// The top of the first line's capital letters.
     pub(crate) y: f32,
     pub(crate) width: f32,
     pub(crate) height: f32,
-    /// Its size is the largest allowed.
+    /// The style of the value; its size is the largest size allowed.
     pub(crate) style: Style,
-    /// The smallest size allowed. A text that does not fit even at this size is cut.
+    /// The smallest size allowed. A text that does not fit even at this size is truncated.
     pub(crate) min_size: f32,
 }
 
-/// A page or picture that a layout draws on.
+/// A page or an image that a layout draws on.
 pub(crate) trait Canvas {
     fn fonts(&self) -> &'static Fonts;
 
-    /// Lines of text, the baseline of the first at `y`.
+    /// Draws lines of text, with the first baseline at `y`.
     fn lines(&mut self, at: (f32, f32), style: Style, leading: f32, lines: &[&str]);
 
-    /// A value of the certificate.
+    /// Draws a value of the certificate, or leaves room for it in a template.
     fn slot(&mut self, slot: Slot);
 
-    /// A filled rectangle with round corners.
+    /// Draws a filled rectangle with rounded corners.
     fn panel(&mut self, at: (f32, f32), size: (f32, f32), radius: f32, fill: Colour);
 
-    /// The outline of a rectangle with round corners.
+    /// Draws the outline of a rectangle with rounded corners.
     fn frame(&mut self, at: (f32, f32), size: (f32, f32), radius: f32, line: Colour);
 
-    /// A line through points: dashed if `dash` is above 0, else solid with round ends and corners.
+    /// Draws a line through the points. It is dashed if `dash` is above 0; otherwise it is solid,
+    /// with round caps and joins.
     fn stroke(&mut self, points: &[(f32, f32)], line: Colour, thickness: f32, dash: f32);
 
-    /// The QR with its white quiet zone, in a square of `side`.
+    /// Draws the QR code with its white quiet zone, in a square with this side.
     fn qr(&mut self, at: (f32, f32), side: f32);
 
-    /// The guilloche band, at this scale, clipped to a rectangle.
+    /// Draws the guilloche band at this scale, clipped to a rectangle.
     fn band(&mut self, at: (f32, f32), size: (f32, f32), scale: f32);
 
     fn face(&self, weight: Weight) -> &'static Face {
@@ -118,13 +120,13 @@ pub(crate) trait Canvas {
         self.face(style.weight).width(text) * style.size
     }
 
-    /// One line of text, its baseline at `y`.
+    /// Draws one line of text, with its baseline at `y`.
     fn text(&mut self, at: (f32, f32), style: Style, text: &str) {
         self.lines(at, style, 0.0, &[text]);
     }
 
-    /// A text as large as fits into a rectangle, at most the style's size. `y` is the upper edge of
-    /// the capitals.
+    /// Draws a text as large as fits into a rectangle, up to the style's size. `y` is the top of
+    /// the first line's capital letters.
     fn text_in_box(&mut self, (x, y): (f32, f32), area: (f32, f32), style: Style, min_size: f32, text: &str) {
         let face = self.face(style.weight);
         let fitted = face.fit(&face.drawable(text), area, style.size, min_size);
@@ -133,19 +135,19 @@ pub(crate) trait Canvas {
         self.lines(at, Style { size: fitted.size, ..style }, LEADING * fitted.size, &lines);
     }
 
-    /// One line of text, shrunk to `width` if it would be wider.
+    /// Draws one line of text, reduced in size if it would be wider than `width`.
     fn text_on_line(&mut self, at: (f32, f32), width: f32, style: Style, text: &str) {
         let size = (width / self.face(style.weight).width(text).max(0.01)).min(style.size);
         self.text(at, Style { size, ..style }, text);
     }
 
-    /// The height of a text as a paragraph of this width.
+    /// Returns the height of a text that is set as a paragraph of this width.
     fn height(&self, width: f32, style: Style, text: &str) -> f32 {
         self.face(style.weight).lines(text, width / style.size).len() as f32 * style.size * LEADING
     }
 
-    /// A text broken into lines of `width`, the first baseline at `y`. Returns the baseline of the
-    /// line that would follow.
+    /// Draws a text in lines of at most `width`, with the first baseline at `y`. Returns the
+    /// baseline for the next line.
     fn paragraph(&mut self, (x, y): (f32, f32), width: f32, style: Style, text: &str) -> f32 {
         let lines = self.face(style.weight).lines(text, width / style.size);
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
@@ -154,7 +156,7 @@ pub(crate) trait Canvas {
         y + leading * lines.len() as f32
     }
 
-    /// Bukti's logo: a tick in a rounded square of this side.
+    /// Draws Bukti's logo, a tick in a rounded square with this side.
     fn mark(&mut self, (x, y): (f32, f32), side: f32) {
         let unit = side / 24.0;
         self.panel((x, y), (side, side), 6.0 * unit, crate::colours::BRAND);

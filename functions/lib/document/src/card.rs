@@ -1,4 +1,4 @@
-//! The layout of the card: front and back, in the size of a bank card (ISO/IEC 7810 ID-1).
+//! The layout of the card's front and back. It has the size of a bank card (ISO/IEC 7810 ID-1).
 
 use bukti_domain::Publisher;
 use bukti_locales::fill;
@@ -8,24 +8,25 @@ use crate::colours::{BRAND, Colour, LINE, QUIET, TEXT, WARNING, WARNING_GROUND};
 use crate::display_text::for_display;
 use crate::field::{Field, Language};
 
-/// 85.60 x 53.98 mm.
+/// The size of the card, 85.60 x 53.98 mm, in points.
 pub(crate) const SIZE: (f32, f32) = (85.60 * MM, 53.98 * MM);
-/// How far the print extends beyond the edge, since no cut is exact.
+/// How far the print extends beyond the edge, to allow for inexact cuts.
 pub(crate) const BLEED: f32 = 3.0 * MM;
-/// The side of the QR with its quiet zone. Up to version 22 a module is 0.40 mm or more; the
-/// longest names in the tests need version 18.
+/// The side of the QR code with its quiet zone. Modules are at least 0.40 mm wide up to QR version
+/// 22; the longest names in the tests need version 18.
 pub(crate) const QR_SIDE: f32 = 45.2 * MM;
 
 const MARGIN: f32 = 10.5;
-/// The band along the lower edge.
+/// The height of the band along the lower edge.
 const BAND: f32 = 12.0;
 const BAND_SCALE: f32 = BAND / crate::guilloche::HEIGHT;
 const QR_LEFT: f32 = SIZE.0 - QR_SIDE - 1.0 * MM;
 const QR_TOP: f32 = 1.6 * MM;
-/// The width of the text left of the QR. It needs no gap, since the QR's quiet zone is white.
+/// The width of the text to the left of the QR code. No gap is needed, since the quiet zone is
+/// white.
 const COLUMN: f32 = QR_LEFT - MARGIN;
 
-/// The front: the person, the dose and the QR.
+/// Draws the front with the person, the dose and the QR code.
 pub(crate) fn front(canvas: &mut impl Canvas, publisher: &Publisher, icvp: bool, language: Language) {
     band(canvas);
     canvas.mark((MARGIN, 9.5), 11.5);
@@ -55,7 +56,8 @@ pub(crate) fn front(canvas: &mut impl Canvas, publisher: &Publisher, icvp: bool,
     canvas.qr((QR_LEFT, QR_TOP), QR_SIDE);
 }
 
-/// The back: batch, facility, day of issue and id, how to verify the certificate, and the helpdesk.
+/// Draws the back: batch, facility, day of issue, id, how to verify the certificate, helpdesk and
+/// warning.
 pub(crate) fn back(canvas: &mut impl Canvas, publisher: &Publisher, language: Language) {
     band(canvas);
     let wide = SIZE.0 - 2.0 * MARGIN;
@@ -117,18 +119,18 @@ pub(crate) fn back(canvas: &mut impl Canvas, publisher: &Publisher, language: La
     }
 }
 
-/// The style of a text in the language, or in the first of both.
+/// Returns the style of a text in this language, or in the first of both languages.
 fn text_style(weight: Weight, size: f32, colour: Colour, language: Language) -> Style {
     Style::new(weight, size, colour).locale(language.locales()[0])
 }
 
-/// The band along the lower edge, with its bleed.
+/// Draws the band along the lower edge, including its bleed.
 fn band(canvas: &mut impl Canvas) {
     let size = (SIZE.0 + 2.0 * BLEED, BAND + BLEED);
     canvas.band((-BLEED, SIZE.1 - BAND), size, BAND_SCALE);
 }
 
-/// The text left of the QR.
+/// The column of text to the left of the QR code.
 struct Column<'c, C> {
     canvas: &'c mut C,
     language: Language,

@@ -1,11 +1,11 @@
-//! Sanitises texts of senders for display, and spells out certificate ids.
+//! Sanitises senders' texts for display, and spells out certificate ids.
 
 use bukti_domain::hygiene::is_invisible;
 use bukti_locales::{Locale, text as words_of};
 use unicode_normalization::UnicodeNormalization;
 
-/// The text in NFC, on one line, without invisible characters that change how others are shown,
-/// such as those that override the writing direction.
+/// Normalises a text to NFC, puts it on one line, and removes invisible characters that affect how
+/// other characters are shown, such as overrides of the writing direction.
 pub(crate) fn for_display(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
     if text.bytes().all(plain) && !text.contains("  ") {
@@ -25,7 +25,7 @@ pub(crate) fn for_display(text: &str) -> String {
     shown
 }
 
-/// A group of a certificate's id for reading it out: `7 Kilo Quebec 2`. Letters become words of the
+/// Spells out a group of a certificate's id: `7 Kilo Quebec 2`. Letters become words of the
 /// international spelling alphabet.
 pub(crate) fn spelled_out(group: &str) -> String {
     let words = words_of(Locale::Id, "document.spelling");

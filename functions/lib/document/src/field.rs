@@ -1,4 +1,4 @@
-//! The values that a certificate shows, as text in one or two languages.
+//! The values on a certificate, as text in one or two languages.
 
 use std::borrow::Cow;
 
@@ -8,13 +8,13 @@ use bukti_locales::{Locale, birth_date, date, dose, fill, text};
 use crate::Certificate;
 use crate::display_text::{for_display, spelled_out};
 
-/// A value that a certificate shows.
+/// A value on a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Name,
     Identity,
     BirthDate,
-    /// The birth date after its label.
+    /// The birth date with its label, for a layout without a separate label.
     LabelledBirthDate,
     Sex,
     Nationality,
@@ -26,20 +26,21 @@ pub(crate) enum Field {
     VaccinationDate,
     Facility,
     IssuedOn,
-    /// From when an international certificate is valid, if the regulations define it.
+    /// The day from which an international certificate is valid for life; empty if the regulations
+    /// define none.
     ValidFrom,
-    /// The statement that an international certificate makes.
+    /// The prescribed statement of an international certificate.
     Statement,
     Id,
-    /// One group of the id, from 0.
+    /// One group of the id, counted from 0.
     IdGroup(usize),
-    /// One group of the id in the spelling alphabet.
+    /// One group of the id, spelled out, counted from 0.
     GroupSpelled(usize),
-    /// The whole id in the spelling alphabet.
+    /// The whole id, spelled out.
     IdSpelled,
 }
 
-/// The languages of the PDF: side by side, there is room for two only.
+/// The languages of the PDF, which has room for only two side by side.
 pub(crate) const PRINTED_IN: [Locale; 2] = [Locale::Id, Locale::En];
 
 /// One language, or both of [`PRINTED_IN`].
@@ -57,7 +58,8 @@ impl Language {
         }
     }
 
-    /// The text in one language, or in both as `id / en`; once if both are equal.
+    /// Renders a text in one language, or in both as `id / en`. If both are equal, the text appears
+    /// only once.
     pub(crate) fn render<'t, T: Into<Cow<'t, str>>>(self, text: impl Fn(Locale) -> T) -> Cow<'t, str> {
         match self {
             Self::One(locale) => text(locale).into(),
@@ -68,14 +70,14 @@ impl Language {
         }
     }
 
-    /// The text of a key of `functions/lib/locales`.
+    /// Looks up a key of `functions/lib/locales` and renders its text.
     pub(crate) fn text(self, key: &'static str) -> Cow<'static, str> {
         self.render(|locale| text(locale, key))
     }
 }
 
 impl Field {
-    /// The value in a certificate; empty if it has none.
+    /// Returns the certificate's value of this field; empty if it has none.
     pub(crate) fn text(self, certificate: &Certificate<'_>, language: Language) -> String {
         match self {
             Self::Name => for_display(certificate.name),

@@ -1,4 +1,4 @@
-//! The fonts of the PDF: measuring, line breaking and subsetting.
+//! The fonts of the PDF: text measurement, line breaking and subsetting.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +17,12 @@ pub(crate) const LEADING: f32 = 1.25;
 /// The height of capitals above the baseline, as a multiple of the font size.
 pub(crate) const CAPITALS: f32 = 0.72;
 
-/// Drawn for a character that the font lacks, so that a reader sees that something is missing.
+/// Drawn instead of a character that the font lacks, so that readers see that something is missing.
 pub(crate) const REPLACEMENT: char = '\u{FFFD}';
-/// The length of the tables by character. All characters of the font except [`REPLACEMENT`] are
-/// below it.
+/// The length of tables that are indexed by character. The font contains no character beyond it
+/// except [`REPLACEMENT`].
 const TABLE_END: usize = 0x2200;
-/// The advance width in the table of a character that the font lacks.
+/// Marks a character that the font lacks in the table of advance widths.
 const MISSING: u16 = u16::MAX;
 
 #[derive(Debug)]
@@ -31,16 +31,16 @@ pub(crate) struct Fonts {
     pub(crate) bold: Face,
 }
 
-/// One weight of the font.
+/// The regular or bold weight of the font.
 #[derive(Debug)]
 pub(crate) struct Face {
-    /// The font's resource name in pages, and the prefix of its font name: PDF requires six
-    /// capitals before the name of a subset (ISO 32000-1, 9.6.4).
+    /// The font's resource name in pages, and the prefix of its PostScript name. PDF requires a
+    /// prefix of six capital letters for a subset (ISO 32000-1, 9.6.4).
     pub(crate) id: FontId,
     parsed: ParsedFont,
-    /// Advance widths in font units, by character.
+    /// Advance widths in font units, indexed by character.
     advances: Vec<u16>,
-    /// Glyphs by character; 0 if the font has none.
+    /// Glyph ids, indexed by character; 0 if the font lacks the character.
     glyphs: Vec<u16>,
     replacement: u16,
     replacement_advance: u16,
@@ -89,10 +89,10 @@ impl Face {
         })
     }
 
-    /// A subset of the font for embedding, with the glyphs of these letters only, in the order of
-    /// [`Face::glyphs_of`].
+    /// Subsets the font for embedding. It then contains only the glyphs of these letters, in the
+    /// order of [`Face::glyphs_of`].
     pub(crate) fn subset(&self, letters: &BTreeSet<char>) -> Result<PdfFont, DocumentError> {
-        // Glyph 0 of a font is drawn for missing characters (`.notdef`).
+        // Glyph 0 (`.notdef`), which is drawn for missing characters, is mandatory.
         let kept: Vec<u16> = std::iter::once(0).chain(self.glyphs_of(letters)).collect();
         let font_file = || {
             let font = ReadScope::new(&self.parsed.original_bytes).read::<FontData<'_>>().ok()?;
@@ -116,12 +116,13 @@ impl Face {
         Ok(PdfFont::new(embedded))
     }
 
-    /// The glyphs of these letters, in the order of the font.
+    /// Returns the glyphs of these letters, in the order of the font.
     fn glyphs_of(&self, letters: &BTreeSet<char>) -> BTreeSet<u16> {
         letters.iter().map(|letter| self.glyph(*letter)).collect()
     }
 
-    /// The glyph of a character, or that of [`REPLACEMENT`] if the font lacks it.
+    /// Returns the glyph of a character, or the glyph of [`REPLACEMENT`] if the font lacks the
+    /// character.
     pub(crate) fn glyph(&self, character: char) -> u16 {
         match self.glyphs.get(character as usize) {
             Some(glyph) if *glyph != 0 => *glyph,
@@ -129,7 +130,8 @@ impl Face {
         }
     }
 
-    /// The codes of the glyphs in the subset of these letters: from 1, in the order of the font.
+    /// Assigns codes to the glyphs in the subset for these letters, counted from 1 in the order of
+    /// the font.
     pub(crate) fn codes(&self, letters: &BTreeSet<char>) -> Codes {
         let kept = self.glyphs_of(letters);
         let code = |glyph: u16| kept.iter().position(|kept| *kept == glyph).map_or(0, |at| at as u16 + 1);
@@ -146,8 +148,8 @@ impl Face {
         self.advances.get(character as usize).copied().filter(|advance| *advance != MISSING)
     }
 
-    /// The text with words that the font cannot draw transliterated as in the machine-readable zone
-    /// of a passport (ICAO 9303). Characters without a transliteration become [`REPLACEMENT`].
+    /// Transliterates words that the font cannot draw, as in the machine-readable zone of a
+    /// passport (ICAO 9303). Characters without a transliteration become [`REPLACEMENT`].
     pub(crate) fn drawable<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let can = |text: &str| text.chars().all(|character| self.advance(character).is_some());
         if can(text) {
@@ -168,7 +170,7 @@ impl Face {
         Cow::Owned(words.collect::<Vec<_>>().join(" "))
     }
 
-    /// The width of a text at size 1.
+    /// The width of a text at font size 1.
     pub(crate) fn width(&self, text: &str) -> f32 {
         let units: u32 = text
             .chars()
@@ -177,8 +179,8 @@ impl Face {
         units as f32 / self.units_per_em
     }
 
-    /// Breaks a text, at size 1, into lines of at most `width`: between words, and inside a word
-    /// only if it is wider than a line.
+    /// Breaks a text at font size 1 into lines of at most `width`. Lines break between words, or
+    /// within a word that is wider than a line.
     pub(crate) fn lines(&self, text: &str, width: f32) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         let mut line = String::new();
@@ -212,8 +214,9 @@ impl Face {
         lines
     }
 
-    /// Fits a text into a rectangle: at the largest size between `max_size` and `min_size` at which
-    /// its lines fit; cut with an ellipsis if it does not fit even at `min_size`.
+    /// Fits a text into a rectangle, at the largest font size from `min_size` to `max_size` at
+    /// which its lines fit. If it does not fit even at `min_size`, it is truncated with an
+    /// ellipsis.
     pub(crate) fn fit(
         &self,
         text: &str,
@@ -243,15 +246,15 @@ impl Face {
     }
 }
 
-/// The codes of a font subset's glyphs, see [`Face::codes`].
+/// The codes of the glyphs in a font subset; see [`Face::codes`].
 pub(crate) struct Codes {
-    /// By character; 0 if the subset lacks it.
+    /// Indexed by character; 0 if the subset lacks the character.
     codes: Vec<u16>,
     replacement: u16,
 }
 
 impl Codes {
-    /// The code of a letter, or that of [`REPLACEMENT`] if the subset lacks it.
+    /// Returns the code of a letter, or the code of [`REPLACEMENT`] if the subset lacks the letter.
     pub(crate) fn code(&self, letter: char) -> u16 {
         if self.has(letter) { self.codes[letter as usize] } else { self.replacement }
     }
@@ -262,7 +265,7 @@ impl Codes {
     }
 }
 
-/// The result of [`Face::fit`].
+/// The font size and the lines that [`Face::fit`] chose.
 #[derive(Debug, PartialEq)]
 pub(crate) struct FittedText {
     pub(crate) size: f32,

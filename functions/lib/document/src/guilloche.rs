@@ -1,37 +1,38 @@
-//! The guilloche band: fine waves as on a banknote, slightly different on each certificate.
+//! The guilloche band: fine waves as on a banknote, slightly different for each certificate.
 //!
-//! It consists of two overlapping ribbons of crossing waves. The ribbons are the same on all
-//! certificates; their offset, stretch and direction are derived from the certificate's id. The
-//! band is decoration only: a certificate is proved by its QR, and nothing checks the band.
+//! It consists of two overlapping ribbons of crossing waves. All certificates have the same
+//! ribbons, but their offset, stretch and direction are derived from the certificate's id. The band
+//! is only decoration: the QR code proves a certificate, and nothing checks the band.
 
 use std::f32::consts::{PI, TAU};
 
-/// The height of the ribbons.
+/// The height of the ribbons, in points.
 pub(crate) const HEIGHT: f32 = 27.0;
-/// The wavelength of each ribbon.
+/// The wavelength of each ribbon, in points.
 const PERIODS: [f32; 2] = [84.0, 118.0];
-/// The least length of a ribbon: enough to cover an A4 page at any offset and stretch.
+/// The minimum length of a ribbon, in points, so that it covers an A4 page at any offset and
+/// stretch.
 const MIN_LENGTH: f32 = 840.0;
-/// The number of waves of a ribbon.
+/// The number of waves in a ribbon.
 const WAVES: usize = 4;
-/// The number of Bézier segments in a period, enough to look like a sine.
+/// The number of Bézier segments in a period, which is enough to approximate a sine.
 const PIECES: usize = 6;
 
-/// A curve of cubic Bézier segments: its start, and two control points and an end for each segment.
+/// A curve of cubic Bézier segments. Each segment has two control points and an end point.
 #[derive(Debug)]
 pub(crate) struct Curve {
     pub(crate) start: (f32, f32),
     pub(crate) pieces: Vec<[(f32, f32); 3]>,
 }
 
-/// The transformation of a ribbon's x coordinates: `stretch * x + shift`.
+/// Transforms a ribbon's x coordinates to `stretch * x + shift`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Placement {
     pub(crate) stretch: f32,
     pub(crate) shift: f32,
 }
 
-/// The waves of one period, from `x = 0`, which are drawn `repeats` times.
+/// One period of a ribbon's waves, starting at `x = 0`. It is drawn `repeats` times.
 pub(crate) struct Ribbon {
     pub(crate) period: f32,
     pub(crate) repeats: usize,
@@ -51,8 +52,8 @@ fn repeats(period: f32) -> usize {
 }
 
 fn curve(period: f32, wave: usize) -> Curve {
-    // The factor runs from +1 to -1 over the waves, which all cross where the sine is zero: a
-    // twisted ribbon.
+    // The cosine runs from nearly 1 to nearly -1 over the waves. All waves cross where the sine is
+    // zero, so they look like a twisted ribbon.
     let amplitude = 0.44 * HEIGHT * (PI * (wave as f32 + 0.5) / WAVES as f32).cos();
     let at = |piece: usize| {
         let angle = TAU * piece as f32 / PIECES as f32;
@@ -63,7 +64,8 @@ fn curve(period: f32, wave: usize) -> Curve {
         .map(|piece| {
             let (from, to) = (step * piece as f32, step * (piece + 1) as f32);
             let ((y0, slope0), (y1, slope1)) = (at(piece), at(piece + 1));
-            // Hermite to Bézier: the control points lie a third of the way along the tangents.
+            // Converts from Hermite to Bézier form: the control points lie a third of the step
+            // along the tangents.
             let third = step / 3.0;
             [(from + third, y0 + slope0 * third), (to - third, y1 - slope1 * third), (to, y1)]
         })
@@ -71,7 +73,7 @@ fn curve(period: f32, wave: usize) -> Curve {
     Curve { start: (0.0, HEIGHT / 2.0), pieces }
 }
 
-/// The placements of both ribbons on the certificate with this id.
+/// Returns the placements of both ribbons on the certificate with this id.
 pub(crate) fn placements(id: &str) -> [Placement; 2] {
     let mut random = Random::new(id);
     PERIODS.map(|period| {
@@ -86,13 +88,13 @@ pub(crate) fn placements(id: &str) -> [Placement; 2] {
     })
 }
 
-/// The FNV-1a hash of a text.
+/// Computes the FNV-1a hash of a text.
 pub(crate) fn fingerprint(text: &str) -> u64 {
     text.bytes()
         .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3))
 }
 
-/// A SplitMix64 generator that is seeded with a text.
+/// A SplitMix64 generator, seeded with the hash of a text.
 struct Random(u64);
 
 impl Random {

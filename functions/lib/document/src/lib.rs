@@ -1,11 +1,11 @@
-//! Renders a certificate as a PDF for printing and as an SVG picture for the phone.
+//! Renders a certificate as a PDF for printing and as an SVG image for phone screens.
 //!
-//! Both show the same person, dose and QR as vector graphics: text can be selected, searched and
-//! read by screen readers, and the QR is sharp at any size.
+//! Both show the same person, dose and QR code. Text can be selected, searched and read by screen
+//! readers, and the QR code is sharp at any size.
 //!
-//! The input is a [`Certificate`] with a masked identity number. It has no field for a full
-//! identity number or for a phone number, so neither can be printed by mistake. The fixed texts are
-//! in `functions/lib/locales/texts/*/document.json`.
+//! The input, a [`Certificate`], contains only a masked identity number and no phone number, so
+//! neither number can be printed by mistake. The fixed texts are in
+//! `functions/lib/locales/texts/*/document.json`.
 //!
 //! ```
 //! use bukti_document::{Certificate, Form, Printer};
@@ -71,20 +71,20 @@ use crate::qr::Qr;
 /// The data that is printed on a certificate.
 #[derive(Clone, Debug)]
 pub struct Certificate<'a> {
-    /// The certificate's id, in groups for reading it out: `7KQ2-M4XD-9TRA-6HVC`.
+    /// The certificate's id in groups that are easy to read out: `7KQ2-M4XD-9TRA-6HVC`.
     pub id: &'a str,
-    /// The name as on the identity card, in any script.
+    /// The holder's name as on the identity card, in any script.
     pub name: &'a str,
-    /// The identity number, masked: `••••••••••••6246`.
+    /// The masked identity number: `••••••••••••6246`.
     pub identity: String,
-    /// The birth date.
+    /// The holder's birth date.
     pub birth_date: BirthDate,
-    /// The sex, if known.
+    /// The holder's sex; `None` if it is unknown.
     pub sex: Option<Sex>,
-    /// The nationality (ISO 3166-1 alpha-3), if known.
+    /// The holder's nationality (ISO 3166-1 alpha-3); `None` if it is unknown.
     pub nationality: Option<&'a str>,
-    /// The number of the dose in its series, from 1. Above
-    /// [`doses_in_series`](Self::doses_in_series) it is a booster.
+    /// The number of the dose in its series, counted from 1. A number above
+    /// [`doses_in_series`](Self::doses_in_series) denotes a booster.
     pub dose_number: u8,
     /// The number of doses in the series; `None` if the vaccine's doses are not counted.
     pub doses_in_series: Option<u8>,
@@ -93,25 +93,25 @@ pub struct Certificate<'a> {
     pub icvp: bool,
     /// The disease that the vaccine protects against.
     pub disease: &'a DiseaseName,
-    /// The vaccine's common name.
+    /// The vaccine's name in our catalogue.
     pub vaccine: &'a str,
     /// The batch number.
     pub batch: &'a str,
     /// The day of the vaccination.
     pub vaccination_date: Date,
-    /// The day from which the certificate is valid for life, if the International Health
-    /// Regulations (annex 7) define one.
+    /// The day from which the certificate is valid for life; `None` if the International Health
+    /// Regulations (annex 7) do not define it for this disease.
     pub valid_from: Option<Date>,
-    /// The facility's name.
+    /// The name of the facility that gave the dose.
     pub facility: &'a str,
-    /// The day of issue.
+    /// The day on which the certificate was issued.
     pub issued_on: Date,
-    /// The signed text in the QR, `HC1:…`.
+    /// The signed text for the QR code, `HC1:…`.
     pub qr_text: &'a str,
 }
 
 impl<'a> Certificate<'a> {
-    /// The data of a dose's certificate. `id` is in groups.
+    /// Collects the data for a dose's certificate. `id` is the certificate's id in groups.
     pub fn of(dose: &'a CompleteDose, id: &'a str, issued_on: Date, qr_text: &'a str) -> Self {
         let after = disease(&dose.vaccine.disease).and_then(|disease| disease.valid_for_life_after_days);
         let valid_from =
@@ -138,36 +138,38 @@ impl<'a> Certificate<'a> {
     }
 }
 
-/// Renders the certificates of a deployment. It prepares each form's template once, so reuse it.
+/// Renders the certificates of a deployment. Reuse a printer: it prepares the template of each form
+/// only once.
 pub struct Printer {
     publisher: Publisher,
-    /// By form, then national or international; prepared on first use.
+    /// Indexed by form, then by whether the certificate is international. Prepared on first use.
     templates: [[OnceLock<Template>; 2]; Form::ALL.len()],
 }
 
 impl Printer {
-    /// A printer of this publisher's certificates.
+    /// Creates a printer without templates; each is prepared on first use.
     pub fn new(publisher: Publisher) -> Self {
         Self { publisher, templates: Default::default() }
     }
 
-    /// A certificate as a PDF, in Indonesian and English.
+    /// Renders a certificate as a PDF, in Indonesian and English.
     ///
-    /// The same certificate always gives the same bytes. The embedded font has Latin with all its
-    /// extensions, including Vietnamese; words in other scripts are transliterated as in the
-    /// machine-readable zone of a passport. A name with letters that are rare in Indonesia takes
-    /// some milliseconds longer, since the fonts are subset again.
+    /// The output is deterministic. The embedded font covers Latin with all its extensions,
+    /// including Vietnamese; words in other scripts are transliterated as in the machine-readable
+    /// zone of a passport. A name with letters that are rare in Indonesia takes a few milliseconds
+    /// longer, since the fonts must be subset for it.
     ///
     /// # Errors
     ///
-    /// [`DocumentError::QrTextTooLong`] if the QR text is longer than 3391 alphanumeric characters;
-    /// [`DocumentError::Font`] and [`DocumentError::Write`] do not happen with the built-in fonts.
+    /// [`DocumentError::QrTextTooLong`] if the QR text is longer than 3391 alphanumeric characters.
+    /// [`DocumentError::Font`] and [`DocumentError::Write`] do not occur with the built-in fonts.
     pub fn pdf(&self, certificate: &Certificate<'_>, form: Form) -> Result<Vec<u8>, DocumentError> {
         let qr = Qr::of_certificate(certificate.qr_text)?;
         let cached = &self.templates[form as usize][usize::from(certificate.icvp)];
         let template = match cached.get() {
             Some(template) => template,
-            // Two threads may prepare it at the same time; both results are equal, and one is kept.
+            // Two threads may prepare the template at the same time. Both results are equal, and
+            // only one is kept.
             None => {
                 let template = Template::new(form, &self.publisher, certificate.icvp, &Default::default())?;
                 cached.get_or_init(|| template)
@@ -181,10 +183,10 @@ impl Printer {
         Template::new(form, &self.publisher, certificate.icvp, &missing)?.fill(certificate, &qr, &texts)
     }
 
-    /// The front of the card as an SVG document for screens, in one language.
+    /// Renders the front of the card as an SVG document for screens, in one language.
     ///
-    /// It has no scripts, style sheets or external references, so it can be embedded in a page as
-    /// it is. It has a title and a description for screen readers.
+    /// The document contains no scripts, style sheets or external references, so it can be embedded
+    /// in a page unchanged. It has a title and a description for screen readers.
     ///
     /// # Errors
     ///
@@ -194,11 +196,11 @@ impl Printer {
     }
 }
 
-/// The QR of a plain text, such as a ticket's URL, as an SVG document: black on white, with its
-/// quiet zone.
+/// Renders the QR code of a plain text, such as a ticket's URL, as an SVG document: black on white,
+/// with the quiet zone.
 ///
-/// It can be embedded in a page as it is, at any size. It has no title for screen readers; the page
-/// must add one.
+/// The document can be embedded in a page unchanged, at any size. It has no title for screen
+/// readers, so the page must add one.
 ///
 /// ```
 /// assert!(bukti_document::qr_picture("https://bukti.example.go.id/tiket#")?.starts_with("<svg"));
@@ -207,7 +209,8 @@ impl Printer {
 ///
 /// # Errors
 ///
-/// [`DocumentError::QrTextTooLong`] if the text is longer than a QR of level M holds, 2331 bytes.
+/// [`DocumentError::QrTextTooLong`] if the text is longer than 2331 bytes, the capacity of a QR
+/// code of error correction level M.
 pub fn qr_picture(text: &str) -> Result<String, DocumentError> {
     svg::qr(text)
 }
@@ -215,7 +218,7 @@ pub fn qr_picture(text: &str) -> Result<String, DocumentError> {
 /// An error in rendering a document.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
-    /// The text does not fit into a QR of level M.
+    /// The text does not fit into a QR code of error correction level M.
     #[error("QR text is too long for a QR code of level M; shorten it")]
     QrTextTooLong,
     /// A built-in font cannot be parsed.

@@ -1,4 +1,4 @@
-//! Encodes a text as a QR.
+//! Encodes a text as a QR code.
 
 use qrcode::bits::encode_auto;
 use qrcode::canvas::{Canvas, MaskPattern};
@@ -6,48 +6,50 @@ use qrcode::{Color, EcLevel, ec};
 
 use crate::DocumentError;
 
-/// The white margin that the standard requires around a QR, in modules (ISO/IEC 18004, 4.3.8).
+/// The width of the white margin that the standard requires around a QR code, in modules (ISO/IEC
+/// 18004, 4.3.8).
 pub(crate) const QUIET_ZONE: usize = 4;
 
-/// Pixels per side of a module, see [`Qr::filtered_pixels`]. With modules of 0.5 mm this is 400
-/// dpi, enough for sharp edges.
+/// The number of pixels per side of a module; see [`Qr::filtered_pixels`]. With modules of 0.5 mm,
+/// the resolution is 400 dpi, enough for sharp edges.
 pub(crate) const PIXELS: usize = 8;
 
-/// The modules of a QR, without the quiet zone.
+/// The modules of a QR code, without the quiet zone.
 #[derive(Debug)]
 pub(crate) struct Qr {
     width: usize,
     dark: Vec<bool>,
 }
 
-/// Adjacent dark modules of a row.
+/// A run of adjacent dark modules in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// The column of the first module.
+    /// The column of the first module, counted from the left.
     pub(crate) x: usize,
-    /// The row, from the top.
+    /// The row, counted from the top.
     pub(crate) y: usize,
     /// The number of modules.
     pub(crate) length: usize,
 }
 
 impl Qr {
-    /// The smallest QR of error correction level M that holds the text of a certificate.
+    /// Encodes the text of a certificate as the smallest QR code of error correction level M that
+    /// holds it.
     ///
-    /// Level M, because cheap phones failed to scan the smaller modules of level Q. The text is
-    /// base45, so it is encoded in alphanumeric segments.
+    /// Level M is used because cheap phones failed to scan the smaller modules of level Q. The text
+    /// is base45, so it is encoded in alphanumeric segments.
     pub(crate) fn of_certificate(text: &str) -> Result<Self, DocumentError> {
         let mut canvas = Self::unmasked(text)?;
-        // The standard requires all eight masks to be tried and the best kept, which takes forty
-        // times as long. The text is compressed and signed, hence practically random, and stays so
-        // under any mask; readers accept whichever mask the QR names. The checkerboard also breaks
-        // up the regular padding at the end.
+        // The standard requires the best of all eight masks, but trying them takes forty times as
+        // long. The compressed and signed text is practically random under any mask, and readers
+        // accept any mask that the QR code declares. The checkerboard also breaks up the regular
+        // padding at the end.
         canvas.apply_mask(MaskPattern::Checkerboard);
         Ok(Self::from_canvas(canvas))
     }
 
-    /// The smallest QR of error correction level M that holds a plain text. Plain text can produce
-    /// large uniform areas, so the best of the eight masks is used.
+    /// Encodes a plain text as the smallest QR code of error correction level M that holds it.
+    /// Plain text can produce large uniform areas, so the best of the eight masks is used.
     pub(crate) fn of_plain_text(text: &str) -> Result<Self, DocumentError> {
         Ok(Self::from_canvas(Self::unmasked(text)?.apply_best_mask()))
     }
@@ -68,17 +70,17 @@ impl Qr {
         Self { width: dark.len().isqrt(), dark }
     }
 
-    /// The modules per side, including the quiet zone.
+    /// The number of modules per side, including the quiet zone.
     pub(crate) fn width_with_quiet_zone(&self) -> usize {
         self.width + 2 * QUIET_ZONE
     }
 
-    /// The pixels with the quiet zone, one bit each, 1 for white. A module is [`PIXELS`] = 8 wide,
-    /// so it is one byte in a row.
+    /// Returns the pixels including the quiet zone, one bit per pixel; 1 is white. A module is
+    /// [`PIXELS`] = 8 pixels wide, so it takes one byte of each row.
     ///
-    /// Each row starts with its PNG filter type (section 9.2 of <https://www.w3.org/TR/png-3/>).
-    /// The first row of pixels of a module row is written in full, the others as zero differences
-    /// from the row above, which halves the compressed size.
+    /// Each row starts with its PNG filter type (section 9.2 of <https://www.w3.org/TR/png-3/>). In
+    /// each row of modules, the first row of pixels is written in full, and the others as zero
+    /// differences from the row above. This halves the compressed size.
     pub(crate) fn filtered_pixels(&self) -> Vec<u8> {
         const NONE: u8 = 0;
         const UP: u8 = 2;
@@ -100,8 +102,8 @@ impl Qr {
         pixels
     }
 
-    /// The runs of dark modules, row by row from the top left: half as many shapes as single
-    /// modules.
+    /// Returns the runs of dark modules, row by row from the top left. Drawing runs takes half as
+    /// many shapes as drawing modules.
     pub(crate) fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         self.dark.chunks(self.width.max(1)).enumerate().flat_map(|(y, row)| {
             let mut x = 0;

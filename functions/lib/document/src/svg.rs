@@ -1,4 +1,4 @@
-//! SVG pictures for phone screens: the front of the card, and the QR of a ticket.
+//! SVG images for phone screens: the front of the card, and the QR code of a ticket.
 
 use std::fmt::{self, Write};
 
@@ -13,13 +13,13 @@ use crate::font::{CAPITALS, Fonts, LEADING, fonts};
 use crate::qr::{PIXELS, QUIET_ZONE, Qr};
 use crate::{Certificate, DocumentError, card, guilloche};
 
-/// The corners of a bank card (ISO/IEC 7810): 3.18 mm.
+/// The corner radius of a bank card (ISO/IEC 7810), 3.18 mm, in points.
 const CORNER: f32 = 9.0;
-/// The share of the available width above which a line's length is fixed with `textLength`: the
-/// widest system font of phones runs a fifth wider than the font that we measure with.
+/// The share of the available width above which `textLength` fixes a line's length. The widest
+/// system font on phones is a fifth wider than the font that the measurements are based on.
 const MAX_FLEXIBLE_SHARE: f32 = 0.8;
 
-/// The front of the card as an SVG document.
+/// Renders the front of the card as an SVG document.
 pub(crate) fn picture(
     certificate: &Certificate<'_>,
     publisher: &Publisher,
@@ -31,7 +31,7 @@ pub(crate) fn picture(
         fonts: fonts()?,
         certificate,
         qr: Qr::of_certificate(certificate.qr_text)?,
-        // Element ids must be unique in the page that embeds the picture.
+        // Element ids must be unique in the page that embeds the image.
         id_prefix: format!("bukti-{:016x}", guilloche::fingerprint(certificate.id)),
     };
     svg.open(publisher, locale);
@@ -41,7 +41,7 @@ pub(crate) fn picture(
     Ok(svg.out)
 }
 
-/// A QR with its quiet zone as an SVG document.
+/// Renders a QR code with its quiet zone as an SVG document.
 pub(crate) fn qr(text: &str) -> Result<String, DocumentError> {
     let qr = Qr::of_plain_text(text)?;
     let side = qr.width_with_quiet_zone();
@@ -54,11 +54,12 @@ pub(crate) fn qr(text: &str) -> Result<String, DocumentError> {
     ))
 }
 
-/// A canvas that writes an SVG. The first error is kept and returned at the end.
+/// A canvas that writes an SVG document. The first error is kept and returned at the end.
 struct Svg<'c> {
     out: String,
     result: fmt::Result,
-    /// For measuring only: the picture uses the phone's system font, which supports other scripts.
+    /// Used only for measuring. The image itself uses the phone's system font, which supports other
+    /// scripts.
     fonts: &'static Fonts,
     certificate: &'c Certificate<'c>,
     qr: Qr,
@@ -116,7 +117,7 @@ impl Svg<'_> {
         write_svg!(self, "</svg>\n");
     }
 
-    /// A line of text with this much width available.
+    /// Draws a line of text. `available` is the width that it may take.
     fn line(&mut self, (x, y): (f32, f32), style: Style, available: f32, line: &str) {
         let weight = if style.weight == Weight::Bold { " font-weight=\"700\"" } else { "" };
         let anchor = match style.align {
@@ -132,7 +133,7 @@ impl Svg<'_> {
         );
         let length = self.width(style, line);
         if length > MAX_FLEXIBLE_SHARE * available {
-            // With an unknown, wider font the line could otherwise run into the QR.
+            // Otherwise, the line could run into the QR code if the phone's font is wider.
             write_svg!(self, " textLength=\"{length:.1}\" lengthAdjust=\"spacingAndGlyphs\"");
         }
         write_svg!(self, ">{}</text>", Escaped(line));
@@ -146,7 +147,7 @@ impl Canvas for Svg<'_> {
 
     fn lines(&mut self, (x, y): (f32, f32), style: Style, leading: f32, lines: &[&str]) {
         for (at, line) in lines.iter().enumerate() {
-            // The available width is unknown, so the length is always fixed.
+            // The available width is unknown here, so the length of the line is always fixed.
             self.line((x, y + at as f32 * leading), style, 0.0, line);
         }
     }
@@ -218,7 +219,7 @@ impl Canvas for Svg<'_> {
             );
             for (curve, colour) in ribbon.waves.iter().zip(WAVES.iter().cycle()) {
                 write_svg!(self, "<path stroke=\"{colour}\" d=\"");
-                // Only the visible part is written.
+                // Only the visible part of the ribbon is written.
                 let visible = |x: f32| (0.0..right).contains(&(placement.stretch * x + placement.shift));
                 let starts = (0..ribbon.repeats).map(|repeat| ribbon.period * repeat as f32);
                 let mut drawing = false;
@@ -238,8 +239,8 @@ impl Canvas for Svg<'_> {
     }
 }
 
-/// The dark modules of a QR as a path of strokes one module wide, which is shorter than rectangles.
-/// The unit is a module, and the origin is the corner of the quiet zone.
+/// Formats the dark modules of a QR code as a path of strokes one module wide, which is shorter
+/// than a path of rectangles. The unit is a module, and the origin is the corner of the quiet zone.
 struct Strokes<'a>(&'a Qr);
 
 impl fmt::Display for Strokes<'_> {
@@ -259,7 +260,7 @@ impl fmt::Display for Strokes<'_> {
     }
 }
 
-/// A text with the special characters of XML escaped.
+/// Formats a text with XML's special characters escaped.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {

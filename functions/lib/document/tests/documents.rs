@@ -1,4 +1,4 @@
-//! Checks PDF and SVG with independent tools: rasterises, scans, extracts text and parses.
+//! Checks PDF and SVG output with independent tools, which rasterise, scan, parse and extract text.
 
 use bukti_document::{Certificate, DocumentError, Form, Printer, qr_picture};
 use bukti_domain::{DiseaseName, Publisher, Sex, disease};
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 const BASE45: &[u8; 45] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:";
 
-/// A pseudo-random text of this length in the alphabet of signed certificates.
+/// Generates a pseudo-random text of this length, in the alphabet of signed certificates.
 fn qr_text(length: usize, seed: u32) -> String {
     let mut state = seed;
     let random = std::iter::repeat_with(|| {
@@ -88,7 +88,7 @@ fn page_text_can_be_copied_in_reading_order() {
     let text = qr_text(537, 1);
     for name in HARD_NAMES {
         let extracted = extracted(&pdf(&certificate(name, &text)).expect("a PDF"));
-        // A name may be broken into two lines.
+        // A name may be split across two lines.
         let words: String = extracted.split_whitespace().collect::<Vec<_>>().join(" ");
         for expected in [
             name,
@@ -210,7 +210,7 @@ fn structure_tree_lists_all_content_in_order() {
     let figures: Vec<_> = elements.iter().filter(|(name, _)| name == "Figure").collect();
     assert_eq!(figures.len(), 2);
     assert!(figures.iter().all(|(_, figure)| figure.has(b"Alt")), "each QR has an alternative text");
-    // Each marked content is in the structure tree once, in order.
+    // Each marked-content sequence appears in the structure tree once, in order.
     for (page, id) in document.get_pages() {
         let content = document.get_page_content(id);
         let content = String::from_utf8_lossy(&content).into_owned();
@@ -234,7 +234,7 @@ fn rejects_text_longer_than_the_largest_qr() {
     assert!(matches!(picture(&certificate, Locale::Id), Err(DocumentError::QrTextTooLong)));
 }
 
-/// The text elements of an SVG.
+/// Returns the text elements of an SVG document.
 fn svg_texts(svg: &str) -> Vec<String> {
     let document = roxmltree::Document::parse(svg).expect("well-formed XML");
     document
@@ -287,7 +287,7 @@ fn international_certificate_has_prescribed_title_and_statement() {
         "International Certificate of Vaccination or Prophylaxis",
         "Demam kuning / Yellow fever",
         "Stamaril",
-        // The wording of the form (IHR, annex 6).
+        // The wording that the IHR (annex 6) prescribes.
         "This is to certify that the person named above has on the date indicated been vaccinated or received \
          prophylaxis against Yellow fever in accordance with the International Health Regulations.",
         "approved by the World Health Organization",

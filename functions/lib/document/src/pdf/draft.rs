@@ -1,4 +1,4 @@
-//! A canvas that records a page as printpdf operations, split at the slots for values.
+//! A canvas that records a page as printpdf operations. The operations are split at the slots.
 
 use bukti_locales::Locale;
 use printpdf::{DictItem, Op, PdfFontHandle, Pt, TextItem, TextMatrix};
@@ -9,7 +9,7 @@ use crate::colours::{Colour, GROUND, WAVES};
 use crate::font::{Fonts, fonts};
 use crate::guilloche::{self, Ribbon};
 
-/// A part of a page that is in the document's structure tree.
+/// An element of a page in the document's structure tree.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Element {
     pub(super) role: ElementRole,
@@ -19,23 +19,22 @@ pub(super) struct Element {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ElementRole {
     Text(Role),
-    /// The QR with its bounds: left, bottom, right, top.
+    /// The QR code with its bounds: left, bottom, right, top.
     Qr([f32; 4]),
 }
 
-/// A page that is being drawn. Copied text and screen readers follow the order in which texts are
-/// drawn.
+/// A page in the course of being drawn. Copied text and screen readers follow the order of drawing.
 pub(super) struct Draft {
     fonts: &'static Fonts,
     height: f32,
-    /// The operations before, between and after the slots.
+    /// The operations before the first slot, between the slots, and after the last slot.
     pub(super) pieces: Vec<Vec<Op>>,
     pub(super) slots: Vec<Slot>,
     pub(super) elements: Vec<Element>,
-    /// The fixed texts, regular and bold, whose letters the fonts must contain.
+    /// The fixed texts, first regular, then bold. The fonts must contain their letters.
     pub(super) texts: [String; 2],
     in_artifact: bool,
-    /// The current fill colour.
+    /// The current fill colour; `None` if it has not been set.
     fill: Option<Colour>,
 }
 
@@ -53,14 +52,14 @@ impl Draft {
         })
     }
 
-    /// Ends an open artifact.
+    /// Ends the artifact if one is open.
     pub(super) fn finish(&mut self) {
         if std::mem::take(&mut self.in_artifact) {
             self.push([Op::EndMarkedContent]);
         }
     }
 
-    /// Marks what follows as decoration, which screen readers skip.
+    /// Marks the following operations as decoration, which screen readers skip.
     fn begin_artifact(&mut self) {
         if !std::mem::replace(&mut self.in_artifact, true) {
             self.push([Op::BeginMarkedContent { tag: "Artifact".to_owned() }]);
@@ -73,7 +72,8 @@ impl Draft {
         let properties = DictItem::Dict { map: [("MCID".to_owned(), DictItem::Int(id))].into() };
         let tag = element.tag().to_owned();
         self.elements.push(element);
-        // Written as an unknown operator, since printpdf's own operation for BDC requires layers.
+        // BDC is written as an unknown operator, since printpdf's own operation for it requires
+        // layers.
         self.push([Op::Unknown {
             key: "BDC".to_owned(),
             value: vec![DictItem::Name(tag.into_bytes()), properties],
@@ -91,7 +91,7 @@ impl Draft {
     }
 
     fn rounded_rectangle(&mut self, (x, y): (f32, f32), (width, height): (f32, f32), radius: f32) {
-        // The distance of the control points of a Bézier quarter circle from its corner.
+        // The distance between the corner and the control points of a Bézier quarter circle.
         let bend = radius * 0.4477;
         let (left, right, top, bottom) = (x, x + width, self.height - y, self.height - y - height);
         if radius == 0.0 {
@@ -132,8 +132,8 @@ impl Draft {
         self.operator("Q", &[]);
     }
 
-    /// Draws a card of a print sheet into the rectangle whose upper left corner is at a point,
-    /// rotated by 180° if `rotated`.
+    /// Draws a card on a print sheet, with its upper left corner at a point, rotated by 180° if
+    /// `rotated`.
     pub(super) fn draw_card(&mut self, name: &str, (x, y): (f32, f32), rotated: bool) {
         self.begin_artifact();
         let (width, height) = crate::card::SIZE;
@@ -144,8 +144,8 @@ impl Draft {
         }
     }
 
-    /// Writes an operator directly: printpdf's own paths need many operators for a rectangle, and
-    /// it has no form XObjects.
+    /// Writes an operator directly, since printpdf needs many operators for a rectangle, and does
+    /// not support form XObjects.
     pub(super) fn operator(&mut self, operator: &str, numbers: &[f32]) {
         let value = numbers.iter().map(|number| DictItem::Real(rounded(*number))).collect();
         self.push([Op::Unknown { key: operator.to_owned(), value }]);
@@ -153,7 +153,7 @@ impl Draft {
 }
 
 impl Element {
-    /// The standard structure type (ISO 32000-1, 14.8.4).
+    /// The element's standard structure type (ISO 32000-1, 14.8.4).
     pub(super) fn tag(&self) -> &'static str {
         match self.role {
             ElementRole::Text(Role::Title) => "H1",
@@ -255,8 +255,8 @@ impl Canvas for Draft {
     }
 }
 
-/// One period of a ribbon as a content stream. Coordinates are rounded to a tenth of a point, which
-/// is not visible and keeps the file small.
+/// Writes one period of a ribbon as a content stream. Coordinates are rounded to a tenth of a
+/// point, which is invisible and keeps the file small.
 pub(super) fn waves(ribbon: &Ribbon) -> Vec<u8> {
     let mut out = Vec::new();
     operator(&mut out, "w", &[0.45]);
@@ -272,7 +272,7 @@ pub(super) fn waves(ribbon: &Ribbon) -> Vec<u8> {
     out
 }
 
-/// Rounds to a hundredth of a point, finer than any printer resolves, to keep the file small.
+/// Rounds to a hundredth of a point to keep the file small. No printer resolves finer differences.
 fn rounded(number: f32) -> f32 {
     (number * 100.0).round() / 100.0
 }

@@ -1,4 +1,4 @@
-//! Runs printpdf over the pages: returns their content streams and the embedded fonts.
+//! Runs printpdf on the pages, and returns their content streams and the embedded fonts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,15 +9,15 @@ use crate::DocumentError;
 use crate::font::{Codes, Face, Fonts};
 
 pub(super) struct RenderedPieces {
-    /// The content streams of the pieces, in order.
+    /// One content stream per chunk, in order.
     pub(super) streams: Vec<Vec<u8>>,
-    /// A document that contains only the fonts and the objects that they refer to.
+    /// A document that contains only the fonts and the objects they refer to.
     pub(super) document: Document,
-    /// The fonts by their resource names.
+    /// The fonts, keyed by resource name.
     pub(super) fonts: Dictionary,
 }
 
-/// Writes the pieces of pages, and embeds fonts with these letters, regular and bold.
+/// Writes chunks of pages, and embeds the regular and the bold font with these letters.
 pub(super) fn render_pieces(
     fonts: &Fonts,
     letters: &[BTreeSet<char>; 2],
@@ -29,13 +29,14 @@ pub(super) fn render_pieces(
     for (face, letters) in faces.iter().zip(letters) {
         printed.resources.fonts.map.insert(face.id.clone(), face.subset(letters)?);
     }
-    // Each piece becomes a page, so that printpdf writes a stream for each. printpdf writes widths
-    // only for letters that it has seen, so a last page contains all of them.
+    // Each chunk becomes a page, so that printpdf writes a separate stream for it. printpdf writes
+    // widths only for letters that it has seen, so an additional last page contains all letters.
     let pieces = pieces.into_iter().map(|piece| with_literal_strings(piece, &faces, codes));
     for operations in pieces.chain([specimen(&faces, letters)]) {
         printed.pages.push(PdfPage::new(Mm(0.0), Mm(0.0), operations));
     }
-    // `secure` drops operators that printpdf has no type for; ours are safe.
+    // `secure` would drop operators that printpdf has no type for. The operators used here are
+    // safe.
     let options = PdfSaveOptions { secure: false, ..PdfSaveOptions::default() };
     let mut document = printed.to_lopdf_document(&options, &mut Vec::new());
 
@@ -50,7 +51,7 @@ pub(super) fn render_pieces(
         let map = font.get(b"ToUnicode")?.as_reference()?;
         document.set_object(map, Stream::new(Dictionary::new(), to_unicode(letters, codes)));
     }
-    // Only the fonts are kept.
+    // Removes everything except the fonts.
     *document.catalog_mut()? = dictionary! { "Font" => used };
     document.trailer = dictionary! { "Root" => document.trailer.get(b"Root")?.clone() };
     document.prune_objects();
@@ -59,7 +60,7 @@ pub(super) fn render_pieces(
     Ok(RenderedPieces { streams, document, fonts })
 }
 
-/// A page with all letters of the fonts.
+/// Returns a page that contains all letters of the fonts.
 fn specimen(faces: &[&Face; 2], letters: &[BTreeSet<char>; 2]) -> Vec<Op> {
     let lines = faces.iter().zip(letters).flat_map(|(face, letters)| {
         [
@@ -72,7 +73,8 @@ fn specimen(faces: &[&Face; 2], letters: &[BTreeSet<char>; 2]) -> Vec<Op> {
     lines.collect()
 }
 
-/// The piece with texts as literal strings, which are half as long as printpdf's hexadecimal ones.
+/// Converts the texts in a chunk to literal strings, which are half as long as the hexadecimal
+/// strings that printpdf writes.
 fn with_literal_strings(piece: Vec<Op>, faces: &[&Face; 2], codes: &[Codes; 2]) -> Vec<Op> {
     let mut current = &codes[0];
     let convert = |operation| match operation {
@@ -91,18 +93,18 @@ fn with_literal_strings(piece: Vec<Op>, faces: &[&Face; 2], codes: &[Codes; 2]) 
     piece.into_iter().map(convert).collect()
 }
 
-/// A font's ToUnicode map, from codes to characters (ISO 32000-1, 9.10.3). It uses ranges, which
-/// halves the size of printpdf's map of single codes.
+/// Builds a font's ToUnicode map from codes to characters (ISO 32000-1, 9.10.3). It consists of
+/// ranges, so it is half as long as printpdf's map of single codes.
 fn to_unicode(letters: &BTreeSet<char>, codes: &Codes) -> Vec<u8> {
-    // Reversed, so that if several letters share a glyph, its code maps to the plain one, a space
-    // and no other blank.
+    // Several letters may share a glyph. In reverse order, the plain letter overwrites the others,
+    // so that text copied from the PDF contains ordinary spaces.
     let meanings: BTreeMap<u16, char> =
         letters.iter().rev().map(|letter| (codes.code(*letter), *letter)).collect();
     let mut ranges: Vec<(u16, u16, u32)> = Vec::new();
     for (code, letter) in meanings {
         let letter = u32::from(letter);
         match ranges.last_mut() {
-            // Within a range, the high byte must not change.
+            // The high byte must not change within a range.
             Some((first, last, from))
                 if *last + 1 == code
                     && *from + u32::from(code - *first) == letter
@@ -119,7 +121,7 @@ fn to_unicode(letters: &BTreeSet<char>, codes: &Codes) -> Vec<u8> {
                    /CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n\
                    1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n"
         .to_owned();
-    // A section holds at most 100 ranges.
+    // A section may contain at most 100 ranges.
     for section in ranges.chunks(100) {
         map += &format!("{} beginbfrange\n", section.len());
         for (first, last, from) in section {

@@ -1,4 +1,4 @@
-//! Serialises parts of a PDF: numbers, strings and compressed streams.
+//! Serialises the elements of a PDF: numbers, strings and compressed streams.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,28 +8,28 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 
 use crate::DocumentError;
 
-/// A compressed piece of a stream.
+/// A compressed chunk of a stream.
 pub(super) struct Piece {
     plain: Vec<u8>,
     /// Deflate blocks (RFC 1951) that end on a byte boundary and do not refer to earlier data, so
-    /// that pieces can be concatenated.
+    /// that chunks can be concatenated.
     deflated: Vec<u8>,
 }
 
 impl Piece {
-    /// A piece of a template, which is compressed once, hence at the highest level.
+    /// Compresses a chunk of a template at the highest level, since it is compressed only once.
     pub(super) fn new(plain: &[u8]) -> Result<Self, DocumentError> {
         Self::with_level(plain.to_vec(), 9)
     }
 
-    /// A piece that is compressed at a level, see [`compressed`].
+    /// Compresses a chunk at this level; see [`compressed`].
     pub(super) fn with_level(plain: Vec<u8>, level: u32) -> Result<Self, DocumentError> {
         let deflated = deflated(&plain, level, Header::None, FlushCompress::Sync)?;
         Ok(Self { plain, deflated })
     }
 }
 
-/// Concatenates pieces into a zlib stream (RFC 1950).
+/// Concatenates chunks into a zlib stream (RFC 1950).
 pub(super) struct ZlibWriter {
     bytes: Vec<u8>,
     checksum: Adler32,
@@ -38,7 +38,7 @@ pub(super) struct ZlibWriter {
 impl ZlibWriter {
     pub(super) fn new() -> Self {
         let mut bytes = Vec::with_capacity(8 * 1024);
-        // The zlib header: deflate with a window of 32 KB.
+        // The zlib header for deflate with a window of 32 KiB.
         bytes.extend([0x78, 0x9C]);
         Self { bytes, checksum: Adler32::new() }
     }
@@ -49,7 +49,7 @@ impl ZlibWriter {
     }
 
     pub(super) fn finish(mut self) -> Vec<u8> {
-        // An empty stored block with the final flag.
+        // An empty stored block with the final flag ends the stream.
         self.bytes.extend([1, 0, 0, 0xFF, 0xFF]);
         self.bytes.extend(self.checksum.checksum().to_be_bytes());
         self.bytes
@@ -74,8 +74,8 @@ fn deflated(
     flush: FlushCompress,
 ) -> Result<Vec<u8>, DocumentError> {
     thread_local! {
-        /// Reused, since a compressor has a quarter of a megabyte of state, and allocating it takes
-        /// longer than compressing a certificate's streams.
+        /// Compressors are reused. Each has a quarter of a megabyte of state, and allocating that
+        /// takes longer than compressing a certificate's streams.
         static COMPRESSORS: RefCell<HashMap<(u32, Header), Compress>> = RefCell::default();
     }
     COMPRESSORS.with_borrow_mut(|compressors| {
@@ -96,7 +96,7 @@ fn compress_all(
         let done = compress.total_in() as usize;
         let status =
             compress.compress_vec(&plain[done..], &mut bytes, flush).map_err(|_| DocumentError::Write)?;
-        // If capacity is left, everything was written.
+        // If there is unused capacity, everything was written.
         if status == Status::StreamEnd || bytes.len() < bytes.capacity() {
             return Ok(bytes);
         }
@@ -104,7 +104,7 @@ fn compress_all(
     }
 }
 
-/// Writes operands and their operator.
+/// Writes an operator after its operands.
 pub(super) fn operator(out: &mut Vec<u8>, operator: &str, numbers: &[f32]) {
     for number in numbers {
         decimal(out, *number);
@@ -114,7 +114,7 @@ pub(super) fn operator(out: &mut Vec<u8>, operator: &str, numbers: &[f32]) {
     out.push(b'\n');
 }
 
-/// Writes a number with at most three decimals.
+/// Writes a number with at most three decimal places.
 pub(super) fn decimal(out: &mut Vec<u8>, number: f32) {
     let thousandths = (f64::from(number) * 1000.0).round() as i64;
     if thousandths < 0 {
@@ -134,7 +134,7 @@ pub(super) fn decimal(out: &mut Vec<u8>, number: f32) {
     }
 }
 
-/// Writes an integer, without the allocation of formatting.
+/// Writes an integer without allocating a string.
 pub(super) fn integer(out: &mut Vec<u8>, number: usize) {
     let mut digits = [0; 20];
     let mut at = digits.len();
@@ -156,7 +156,7 @@ pub(super) fn literal(out: &mut Vec<u8>, bytes: impl IntoIterator<Item = u8>) {
     for byte in bytes {
         match byte {
             b'(' | b')' | b'\\' => out.extend([b'\\', byte]),
-            // Readers take an unescaped carriage return for a line feed.
+            // Readers treat an unescaped carriage return as a line feed.
             b'\r' => out.extend(b"\\r"),
             _ => out.push(byte),
         }
@@ -164,7 +164,8 @@ pub(super) fn literal(out: &mut Vec<u8>, bytes: impl IntoIterator<Item = u8>) {
     out.push(b')');
 }
 
-/// Writes a text string, for text outside the pages such as the title (ISO 32000-1, 7.9.2.2).
+/// Writes a text string (ISO 32000-1, 7.9.2.2), which is for text outside the pages, such as the
+/// title.
 pub(super) fn text_string(out: &mut Vec<u8>, text: &str) {
     if text.is_ascii() {
         literal(out, text.bytes());
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn concatenated_pieces_inflate_to_their_data() {
-        // Noise hardly compresses and exceeds the initial capacity.
+        // Noise is hardly compressible, so it exceeds the initial capacity.
         let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         let mut zlib = ZlibWriter::new();
         let pieces = [&b"abcabcabcabc"[..], b"", b"abcabc", &noise, b"abc"];
@@ -202,7 +203,7 @@ mod tests {
     #[test]
     fn compressed_data_inflates_to_the_original() {
         let long = vec![b'x'; 200_000];
-        // Noise hardly compresses and exceeds the initial capacity.
+        // Noise is hardly compressible, so it exceeds the initial capacity.
         let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for plain in [&long[..], &noise, b""] {
             for level in [1, 2, 9] {

@@ -1,9 +1,9 @@
-//! The template of a form: everything that all its certificates have in common, prepared once.
+//! The template of a form: the content that all its certificates share, prepared once.
 //!
 //! printpdf writes the fixed content of the pages and subsets and embeds the fonts; lopdf assembles
-//! and writes the document. Each certificate is then the template with an incremental update: the
-//! page contents with the slots filled, the QR, the placement of the guilloche, and the document
-//! information.
+//! and writes the document. Each certificate is the template plus an incremental update, which
+//! contains the pages with filled slots, the QR code, the placement of the guilloche, and the
+//! document information.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -24,64 +24,64 @@ use crate::font::{CAPITALS, Codes, Face, Fonts, LEADING, REPLACEMENT, fonts};
 use crate::qr::{PIXELS, Qr};
 use crate::{Certificate, DocumentError, Form, a4, card, guilloche, sheet};
 
-/// The letters that the regular font has in addition to those of the fixed texts. A certificate
-/// with other letters gets its own template.
+/// The letters that the regular font contains in addition to the letters of the fixed texts. A
+/// certificate with other letters gets its own template.
 const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 .,-'\"&/()·•…\u{FFFD}";
 
-/// The same for the bold font, which is used only for doses.
+/// The additional letters of the bold font, which among the values only the dose uses.
 const BOLD_LETTERS: &str = "0123456789 /…\u{FFFD}";
 const DOSES: [&str; 3] = ["common.dose", "common.dose_booster", "common.dose_uncounted"];
 
-/// The compression levels of texts and of the QR, whose many zeros compress fast. Higher levels
-/// cost more time than the bytes that they save are worth.
+/// The compression levels of texts and of the QR code, whose many zeros compress fast. At higher
+/// levels, the smaller size is not worth the time.
 const TEXT_LEVEL: u32 = 2;
 const QR_LEVEL: u32 = 4;
 
-/// The document's default language.
+/// The document's default language; elements in other languages declare theirs.
 const LANGUAGE: Locale = Locale::Id;
 
 /// A bounding box that contains every ribbon: left, bottom, right, top.
 const RIBBON_BOX: [f32; 4] = [-9.0, -9.0, 999.0, 99.0];
 
-/// The names of the form XObjects of a print sheet's cards.
+/// The resource names of the cards on a print sheet, which are form XObjects.
 const CARDS: [&str; 2] = ["Front", "Back"];
 
-/// A form of the certificate with its slots unfilled.
+/// A form of the certificate with empty slots.
 pub(crate) struct Template {
     fonts: &'static Fonts,
-    /// The glyph codes of the embedded fonts, regular and bold.
+    /// The glyph codes of the embedded fonts, first regular, then bold.
     codes: [Codes; 2],
     base: Base,
     contents: Vec<Content>,
     qr: u32,
     band: u32,
     information: u32,
-    /// The band's stream dictionary without its length.
+    /// The band's stream dictionary without the entry `Length`.
     band_dictionary: String,
     catalog: u32,
     title: &'static str,
     author: String,
 }
 
-/// The content stream of a page, or of a card on a print sheet.
+/// The content stream of a page or of a card on a print sheet.
 struct Content {
     object: u32,
-    /// The stream dictionary without its length.
+    /// The stream dictionary without the entry `Length`.
     dictionary: String,
     height: f32,
-    /// The piece before the first slot.
+    /// The chunk before the first slot.
     first: Piece,
     between: Vec<Vec<u8>>,
-    /// The piece after the last slot.
+    /// The chunk after the last slot.
     last: Piece,
     slots: Vec<Slot>,
 }
 
-/// A drawn page, or a card of a print sheet.
+/// A drawn page or a drawn card of a print sheet.
 struct DrawnPage {
     draft: Draft,
     size: (f32, f32),
-    /// The name of the form XObject, if it is a card of a print sheet.
+    /// The resource name of a card on a print sheet; `None` for a page.
     form: Option<&'static str>,
 }
 
@@ -121,8 +121,8 @@ fn draw(form: Form, publisher: &Publisher, icvp: bool) -> Result<Vec<DrawnPage>,
 }
 
 impl Template {
-    /// Prepares a form. `more` are letters that its fonts must have in addition to the usual ones,
-    /// regular and bold.
+    /// Prepares a form. `more` contains the letters that the regular and the bold font must have in
+    /// addition to the usual letters.
     pub(crate) fn new(
         form: Form,
         publisher: &Publisher,
@@ -145,7 +145,7 @@ impl Template {
             render_pieces(fonts, &letters, &codes, pieces)?;
         let mut streams = streams.into_iter();
 
-        // The objects that each certificate's update contains.
+        // Reserves the numbers of the objects that each certificate's update contains.
         let first = document.max_id + 1;
         let [qr, band, information] = [(); 3].map(|()| document.new_object_id());
         let objects: Vec<_> = drawn.iter().map(|_| document.new_object_id()).collect();
@@ -223,7 +223,8 @@ impl Template {
             "Lang" => Object::string_literal(LANGUAGE.tag()),
             "ViewerPreferences" => dictionary! { "DisplayDocTitle" => true },
         };
-        // Without structure, since screen readers would read the same card ten times.
+        // A print sheet has no structure tree, since screen readers would read the same card ten
+        // times.
         if form != Form::CardSheet {
             catalog.set("MarkInfo", dictionary! { "Marked" => true });
             catalog.set("StructTreeRoot", add_structure(&mut document, &drawn, &pages));
@@ -247,7 +248,7 @@ impl Template {
         })
     }
 
-    /// The certificate's values for the slots, in order.
+    /// Returns the certificate's values for the slots, in order.
     pub(crate) fn texts(&self, certificate: &Certificate<'_>) -> Vec<String> {
         let slots = self.contents.iter().flat_map(|content| &content.slots);
         let text = |slot: &Slot| {
@@ -260,7 +261,7 @@ impl Template {
         slots.map(text).collect()
     }
 
-    /// The letters of these texts that the template's fonts lack, regular and bold.
+    /// Returns the letters of these texts that the template's regular and bold fonts lack.
     pub(crate) fn missing_letters(&self, texts: &[String]) -> [BTreeSet<char>; 2] {
         let slots = self.contents.iter().flat_map(|content| &content.slots);
         let mut missing = [BTreeSet::new(), BTreeSet::new()];
@@ -272,7 +273,7 @@ impl Template {
         missing
     }
 
-    /// The certificate's PDF, with these texts in the slots.
+    /// Builds the certificate's PDF, with these texts in the slots.
     pub(crate) fn fill(
         &self,
         certificate: &Certificate<'_>,
@@ -286,8 +287,8 @@ impl Template {
             update.stream(content.object, content.dictionary.as_bytes(), &stream);
         }
 
-        // An image compresses far better and faster than the QR as rectangles. `Columns` counts
-        // bytes here: the predictor works on bytes, and a module is one byte wide.
+        // An image of the QR code compresses far better and faster than rectangles. `Columns`
+        // counts bytes here, since the predictor works on bytes, and a module is one byte wide.
         let modules = qr.width_with_quiet_zone();
         let side = modules * PIXELS;
         let dictionary = format!(
@@ -305,8 +306,7 @@ impl Template {
         update.stream(self.band, self.band_dictionary.as_bytes(), &ribbons);
 
         update.object(self.information, &self.information(certificate));
-        // The id is derived from the certificate, so that the same certificate always gives the
-        // same bytes.
+        // The file identifier is derived from the certificate, so that the output is deterministic.
         let id = [certificate.qr_text, certificate.id].map(|text| guilloche::fingerprint(text).to_be_bytes());
         Ok(update.finish(self.catalog, self.information, &id.concat()))
     }
@@ -318,8 +318,8 @@ impl Template {
     ) -> Result<Vec<u8>, DocumentError> {
         let mut plain = Vec::with_capacity(8 * 1024);
         let mut between = content.between.iter();
-        // The slots come first in the zip: the other way round, it would take a text of the next
-        // page before it ends.
+        // The slots must come first in the zip. In the reverse order, the zip would consume a text
+        // of the next page before it ends.
         for (slot, text) in content.slots.iter().zip(texts) {
             plain.push(b'\n');
             self.write_slot(&mut plain, slot, content.height, text);
@@ -332,7 +332,7 @@ impl Template {
         Ok(zlib.finish())
     }
 
-    /// Writes the text of a slot.
+    /// Writes the text of a slot, fitted to its box.
     fn write_slot(&self, out: &mut Vec<u8>, slot: &Slot, page: f32, text: &str) {
         let face = self.face(slot.style.weight);
         let fitted = face.fit(text, (slot.width, slot.height), slot.style.size, slot.min_size);
@@ -356,8 +356,8 @@ impl Template {
         }
     }
 
-    /// The document information: title, issuer and day of issue. The person's name is not in it,
-    /// since file lists and search indexes show it.
+    /// Returns the document information: title, issuer and day of issue. It omits the holder's
+    /// name, since file lists and search indexes show this information.
     fn information(&self, certificate: &Certificate<'_>) -> Vec<u8> {
         let mut out = b"<</Title".to_vec();
         text_string(&mut out, &format!("{} {}", text(Locale::Id, self.title), for_display(certificate.id)));
@@ -387,7 +387,7 @@ impl Template {
     }
 }
 
-/// A form XObject for drawing a ribbon.
+/// Creates a form XObject that draws a ribbon.
 fn form_object(resources: Dictionary, content: Vec<u8>) -> Stream {
     let bounds = rectangle(RIBBON_BOX);
     let mut dictionary = dictionary! { "Subtype" => "Form", "BBox" => bounds };
@@ -397,7 +397,7 @@ fn form_object(resources: Dictionary, content: Vec<u8>) -> Stream {
     Stream::new(dictionary, content)
 }
 
-/// A rectangle from left, bottom, right and top, rounded to a thousandth of a point.
+/// Converts left, bottom, right and top to a PDF rectangle, rounded to a thousandth of a point.
 fn rectangle(bounds: [f32; 4]) -> Vec<Object> {
     bounds.map(|bound| Object::Real((bound * 1000.0).round() / 1000.0)).into()
 }

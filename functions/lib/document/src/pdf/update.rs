@@ -1,5 +1,5 @@
-//! Incremental updates (ISO 32000-1, 7.5.6): objects that are appended to a complete PDF, whose
-//! bytes do not change.
+//! Incremental updates (ISO 32000-1, 7.5.6), which append objects to a complete PDF without
+//! changing its bytes.
 
 use std::ops::Range;
 
@@ -8,19 +8,19 @@ use lopdf::{Document, SaveOptions};
 use super::stream::{integer, literal};
 use crate::DocumentError;
 
-/// A PDF to which updates are appended. It refers to objects that only the updates contain.
+/// A PDF that updates are appended to. It refers to objects that only the updates contain.
 pub(super) struct Base {
     bytes: Vec<u8>,
-    /// The offset of its cross-reference stream.
+    /// The byte offset of its cross-reference stream.
     xref: usize,
-    /// The number of object numbers in use, including 0.
+    /// The number of object numbers in use, including number 0.
     size: u32,
-    /// The object numbers of an update; the last is that of its cross-reference stream.
+    /// The object numbers of an update. The last number is for its cross-reference stream.
     numbers: Range<u32>,
 }
 
 impl Base {
-    /// Writes a document in which these object numbers are unused.
+    /// Serialises a document. `numbers` are object numbers that the document does not define.
     pub(super) fn new(mut document: Document, numbers: Range<u32>) -> Result<Self, DocumentError> {
         document.version = "1.7".to_owned();
         document.compress();
@@ -32,7 +32,7 @@ impl Base {
             .build();
         let mut bytes = Vec::new();
         document.save_with_options(&mut bytes, options).map_err(|_| DocumentError::Write)?;
-        // The last line but one is the offset of the cross-reference stream (7.5.5).
+        // The last line but one contains the offset of the cross-reference stream (7.5.5).
         let mut lines = bytes.rsplit(|byte| *byte == b'\n').skip(1);
         let xref = lines.next().and_then(|line| std::str::from_utf8(line).ok()?.parse().ok());
         let xref = xref.ok_or(DocumentError::Write)?;
@@ -40,11 +40,11 @@ impl Base {
     }
 }
 
-/// An update that is being written.
+/// An update in the course of being written.
 pub(super) struct Update<'b> {
     base: &'b Base,
     out: Vec<u8>,
-    /// The offsets of the objects, in the order of [`Base::numbers`].
+    /// The byte offsets of the objects, in the order of [`Base::numbers`].
     offsets: Vec<u32>,
 }
 
@@ -90,7 +90,7 @@ impl<'b> Update<'b> {
         if let Some(own) = self.offsets.last_mut() {
             *own = start as u32;
         }
-        // Type, offset, generation.
+        // The columns are type, offset and generation.
         let row = |offset: &u32| {
             let [a, b, c, d] = offset.to_be_bytes();
             [1, a, b, c, d, 0]
