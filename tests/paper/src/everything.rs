@@ -1,4 +1,4 @@
-//! Extracts everything that a PDF contains, whether a page shows it or not.
+//! Extracts everything that a PDF contains, including content that no page shows.
 
 use lopdf::content::Content;
 use lopdf::{Dictionary, Object, Stream, decode_text_string};
@@ -6,9 +6,9 @@ use lopdf::{Dictionary, Object, Stream, decode_text_string};
 use crate::Paper;
 
 impl Paper {
-    /// The whole content of the file for searching: its bytes, every string and name as bytes and
-    /// as text, every stream decompressed, and the text of all pages. Bytes are converted as ISO
-    /// 8859-1.
+    /// Returns the whole content of the file in searchable form: its bytes, every string and name
+    /// (as bytes and as text), every stream (decompressed), and the text of all pages. Bytes are
+    /// decoded as ISO 8859-1.
     pub fn everything(&self) -> String {
         let mut all = String::new();
         push(&mut all, &self.bytes);
@@ -23,13 +23,13 @@ impl Paper {
         all
     }
 
-    /// The fonts that the file uses without embedding them.
+    /// Returns the dictionaries of the fonts that the file uses but does not embed.
     pub fn missing_fonts(&self) -> Vec<String> {
         let dictionaries = self.objects.objects.values().filter_map(|object| object.as_dict().ok());
         let fonts = dictionaries.filter(|dictionary| dictionary.has_type(b"Font"));
         let missing = fonts.filter(|font| {
-            // A composite font (type 0) is checked through its descendants, and a type 3 font
-            // consists of drawing operators.
+            // The descendants of a composite font (type 0) are checked instead, and a type 3 font
+            // consists of drawing operators, so neither needs a font file.
             let kind = font.get(b"Subtype").and_then(Object::as_name).unwrap_or_default();
             let descriptor = font.get_deref(b"FontDescriptor", &self.objects).and_then(Object::as_dict);
             let is_embedded = descriptor.is_ok_and(|descriptor| {
@@ -75,7 +75,8 @@ fn stream(all: &mut String, found: &Stream) {
     }
 }
 
-/// The operands of a page's or form's operators, which can contain text that is not drawn.
+/// Appends the operands of all operators of a page or form. They can contain text that is not
+/// drawn.
 fn operations(all: &mut String, content: &[u8]) {
     for operation in Content::decode(content).unwrap().operations {
         operation.operands.iter().for_each(|operand| walk(all, operand));

@@ -1,8 +1,8 @@
 //! Reads printed certificates in tests, independently of the code that writes them: rasterises
-//! pages, scans their QRs, extracts their text, and searches the whole file.
+//! pages, scans their QR codes, extracts their text, and searches the whole file.
 //!
-//! Pages are rasterised by hayro and scanned by rxing's port of zxing-cpp, which the page `/verify`
-//! uses as well. Unreadable input panics, so that it fails the test.
+//! hayro rasterises the pages, and rxing's port of zxing-cpp scans them; the page `/verify` uses
+//! the same port. Unreadable input causes a panic, so that the test fails.
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "unreadable input fails the test")]
 
@@ -17,10 +17,10 @@ use lopdf::Document;
 
 pub use picture::{Picture, Qr};
 
-/// Points of PDF per inch.
+/// The number of PDF points per inch.
 const INCH: f32 = 72.0;
 
-/// A parsed PDF.
+/// A PDF, parsed by two independent libraries.
 pub struct Paper {
     bytes: Vec<u8>,
     pages: Pdf,
@@ -28,7 +28,7 @@ pub struct Paper {
 }
 
 impl Paper {
-    /// Parses a PDF.
+    /// Parses a PDF; panics if it is damaged.
     pub fn read(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         let pages = Pdf::new(bytes.clone()).unwrap();
@@ -36,12 +36,12 @@ impl Paper {
         Self { bytes, pages, objects }
     }
 
-    /// The width and height of each page, in points.
+    /// Returns the width and height of each page, in points.
     pub fn sizes(&self) -> Vec<(f32, f32)> {
         self.pages.pages().iter().map(|page| page.render_dimensions()).collect()
     }
 
-    /// Rasterises a page, counted from 0.
+    /// Rasterises a page on a white background. Pages are counted from 0.
     pub fn picture(&self, page: usize, dpi: u16) -> Picture {
         let scale = f32::from(dpi) / INCH;
         let pixels = hayro::render(
@@ -57,9 +57,9 @@ impl Paper {
         Picture::new(pixels.width().into(), pixels.data().iter().map(grey).collect(), dpi)
     }
 
-    /// The QRs on a page, counted from 0. The decoder occasionally fails at one resolution, so 150,
-    /// 200 and 300 dpi are tried until the expected number is found, like a phone that is moved
-    /// closer.
+    /// Decodes the QR codes on a page. Pages are counted from 0. The decoder occasionally fails at
+    /// one resolution, so this function tries 150, 200 and 300 dpi until it finds the expected
+    /// number, like a phone that is moved closer.
     pub fn scan(&self, page: usize, expected: usize) -> Vec<Qr> {
         let mut best = Vec::new();
         for dpi in [150, 200, 300] {
@@ -74,24 +74,25 @@ impl Paper {
         best
     }
 
-    /// The text of the one QR on a page, counted from 0.
+    /// Returns the text of the only QR code on a page; panics if there is not exactly one. Pages
+    /// are counted from 0.
     pub fn qr_text(&self, page: usize) -> String {
         let mut found = self.scan(page, 1);
         assert_eq!(found.len(), 1, "QRs on page {page}");
         found.remove(0).text
     }
 
-    /// The text of a page, counted from 0, in the order of its content.
+    /// Extracts the text of a page in the order of its content stream. Pages are counted from 0.
     pub fn text(&self, page: usize) -> String {
         self.objects.extract_text(&[u32::try_from(page + 1).unwrap()]).unwrap()
     }
 
-    /// The PDF's objects.
+    /// The PDF's objects, as lopdf parsed them.
     pub fn objects(&self) -> &Document {
         &self.objects
     }
 
-    /// The bytes of the file.
+    /// The unchanged bytes of the file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

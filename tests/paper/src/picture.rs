@@ -1,4 +1,4 @@
-//! Finds and decodes QRs in pictures.
+//! Finds and decodes QR codes in images.
 
 use std::collections::HashSet;
 use std::f32::consts::SQRT_2;
@@ -8,41 +8,40 @@ use rxing::common::{BitMatrix, DetectorRXingResult, GlobalHistogramBinarizer, Hy
 use rxing::qrcode::cpp_port::{decoder, detector};
 use rxing::{Binarizer, Luma8Source};
 
-/// A greyscale picture.
+/// A greyscale image.
 pub struct Picture {
     width: usize,
     grey: Vec<u8>,
     dpi: u16,
 }
 
-/// A QR in a picture.
+/// A decoded QR code.
 #[derive(Clone, Debug)]
 pub struct Qr {
-    /// The text.
+    /// The text that the QR code contains.
     pub text: String,
     /// The number of modules per side, without the quiet zone.
     pub modules: usize,
-    /// The measured side of a module, in millimetres.
+    /// The measured side length of a module, in millimetres.
     pub module_mm: f32,
-    /// The resolution of the picture, in dots per inch.
+    /// The resolution of the image, in dots per inch.
     pub dpi: u16,
 }
 
 impl Picture {
-    /// A picture from its grey values, row by row from the top, and its resolution in dots per
-    /// inch.
+    /// Creates an image from its grey values, row by row from the top. `dpi` is its resolution.
     pub fn new(width: usize, grey: Vec<u8>, dpi: u16) -> Self {
         Self { width, grey, dpi }
     }
 
-    /// Rasterises only the QR of an SVG that `bukti-document` wrote, with 4 pixels per module at
-    /// 300 dpi. The margin on all sides is that at the left.
+    /// Rasterises only the QR code in an SVG document written by `bukti-document`, with 4 pixels
+    /// per module at 300 dpi. The margin on all sides equals the left margin.
     pub fn of_qr_in(svg: &str) -> Self {
         let document = roxmltree::Document::parse(svg).unwrap();
         let path = document.descendants().find(|node| node.attribute("shape-rendering").is_some()).unwrap();
         let path = path.attribute("d").unwrap();
-        // The path has three commands, in units of modules: M goes to the middle of a row, m skips
-        // light modules, and h draws dark ones.
+        // The path uses three commands, with a module as the unit: `M` moves to the middle of a
+        // row, `m` skips light modules, and `h` draws dark modules.
         let (mut x, mut y, mut dark) = (0, 0, HashSet::new());
         for (command, numbers) in path.matches(['M', 'm', 'h']).zip(path.split(['M', 'm', 'h']).skip(1)) {
             let numbers: Vec<f32> = numbers.split(' ').map(|number| number.parse().unwrap()).collect();
@@ -62,15 +61,16 @@ impl Picture {
         Self::new(side * 4, shades.collect(), 300)
     }
 
-    /// The QRs that can be decoded, without those that are distorted by perspective.
+    /// Returns the QR codes that can be decoded, except for codes that are distorted by
+    /// perspective.
     pub fn qrs(&self) -> Vec<Qr> {
         let height = self.grey.len() / self.width.max(1);
         let (Ok(width), Ok(height)) = (u32::try_from(self.width), u32::try_from(height)) else {
             return Vec::new();
         };
         let source = || Luma8Source::new_with_slice(&self.grey, width, height).unwrap();
-        // The hybrid binarizer uses local thresholds and copes with shadows; the global one reads
-        // smaller modules.
+        // The hybrid binarizer uses local thresholds and copes with shadows; the global binarizer
+        // reads smaller modules.
         let hybrid = HybridBinarizer::new(source());
         let global = GlobalHistogramBinarizer::new(source());
         let first = hybrid.get_black_matrix().map(|modules| self.read(modules)).unwrap_or_default();
@@ -79,8 +79,8 @@ impl Picture {
     }
 
     fn read(&self, picture: &BitMatrix) -> Vec<Qr> {
-        // `true` makes it search every third row: with the default step it misses finder patterns
-        // of a QR on a whole page.
+        // `true` makes the detector search every third row. With its default step, it misses the
+        // finder patterns of a QR code on a whole page.
         let mut patterns = detector::FindFinderPatterns(picture, true, 0);
         let mut used: Vec<ConcentricPattern> = Vec::new();
         let mut qrs = Vec::new();
@@ -96,12 +96,12 @@ impl Picture {
                 continue;
             }
             let modules = found.getBits().width() as usize;
-            // The centre of a finder pattern is 3.5 modules from the edge.
+            // The centre of a finder pattern is 3.5 modules away from the edge of the QR code.
             let distance = |a: ConcentricPattern, b: ConcentricPattern| (a.p.x - b.p.x).hypot(a.p.y - b.p.y);
             let sides = [distance(corners.tl, corners.tr), distance(corners.tl, corners.bl)];
             let by_diagonal = distance(corners.tr, corners.bl) / SQRT_2;
-            // Error correction can decode a text even if a corner is misdetected, but then the
-            // module size is wrong.
+            // Thanks to error correction, decoding can succeed even if a corner was misdetected,
+            // but the module size would then be wrong.
             if sides.iter().any(|side| (side / by_diagonal - 1.0).abs() > 0.02) {
                 continue;
             }
