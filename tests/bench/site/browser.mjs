@@ -1,4 +1,4 @@
-// Starts a browser with an empty cache. CHROMIUM is the path of the browser.
+// Starts a browser with an empty cache. The variable CHROMIUM is the path of the browser.
 
 import puppeteer from "puppeteer-core";
 

@@ -1,5 +1,5 @@
-// Runs Lighthouse with its mobile settings: `node lighthouse.mjs SITE REPORTS PATH…` prints a line of
-// JSON for each path, in order, and writes the full reports to the folder REPORTS.
+// Runs Lighthouse with its mobile settings. `node lighthouse.mjs SITE REPORTS PATH…` prints one line
+// of JSON per path, in order, and writes the full reports to the folder REPORTS.
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,10 +10,10 @@ import { launch } from "./browser.mjs";
 
 const [, , site, reports, ...paths] = process.argv;
 
-/** Lighthouse shows an audit with at least this score as passed. */
+/** The minimum score at which Lighthouse shows an audit as passed. */
 const PASSED = 0.9;
 
-/** Audits that do not apply or are informative have no score. */
+/** Audits that are informative or do not apply have no score. */
 const failed = ({ score, scoreDisplayMode }) => scoreDisplayMode === "error" || (score !== null && score < PASSED);
 
 /** Runs Lighthouse on a path in a new browser. */
@@ -29,7 +29,7 @@ async function visit(path) {
 
 for (const [run, path] of paths.entries()) {
   let { lhr, report } = await visit(path);
-  // Occasionally the start is missing from Chromium's trace, and Lighthouse cannot measure: retry once.
+  // Occasionally, the start is missing from Chromium's trace and Lighthouse cannot measure, so retry once.
   if (lhr.runtimeError?.code === "NO_NAVSTART") ({ lhr, report } = await visit(path));
   if (lhr.runtimeError) throw new Error(`${path}: ${lhr.runtimeError.message}`);
   writeFileSync(join(reports, `${run + 1}${path.replaceAll("/", "-")}.html`), report);

@@ -1,6 +1,6 @@
-// Measures what pages load: `node visit.mjs SITE` prints a line of JSON for each visit. Each visit has
-// its own browser context, so nothing is cached. All pages except the two home pages are opened by a
-// link from a home page, and only what the link loads is counted.
+// Measures what pages load. `node visit.mjs SITE` prints one line of JSON per visit. Each visit has its
+// own browser context, so nothing is cached. All pages except the two home pages are opened through a
+// link on a home page, and only the files that the link loads are counted.
 
 import { launch } from "./browser.mjs";
 
@@ -9,12 +9,12 @@ const LINKED_PAGES = {
   "/": ["/masuk", "/akun", "/verifikasi", "/bantuan", "/en"],
   "/en": ["/en/log-in", "/en/account", "/en/verify", "/en/help", "/"],
 };
-/** A visit ends after this time without traffic, in milliseconds. Long, since the icon loads late. */
+/** A visit ends after this time without traffic, in milliseconds. The time is long, since the icon loads late. */
 const IDLE_MS = 2_000;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Records the traffic of the page, its workers and the service worker. Each has its own session. */
+/** Records the traffic of the page, its workers and the service worker, each of which has its own session. */
 class Traffic {
   #files = new Map();
   #lastEvent = 0;
@@ -24,7 +24,7 @@ class Traffic {
       const on = (name, handle) =>
         session.on(`Network.${name}`, (event) => {
           const file = this.#files.get(event.requestId);
-          // A worker's script is reported by both page and worker: only the first session counts.
+          // Both the page and the worker report a worker's script, so only the first session counts.
           if (!file || (file.session ?? session) !== session) return;
           this.#lastEvent = performance.now();
           handle(event, file);
@@ -43,17 +43,17 @@ class Traffic {
         const cached = fromDiskCache || fromServiceWorker;
         const encoding = headers.get("content-encoding");
         Object.assign(file, { session, cached, protocol, encoding, headers: encodedDataLength });
-        // Preliminary, until `loadingFinished`, which is not sent for the script of a service worker.
+        // This size is preliminary until `loadingFinished`, which is not sent for a service worker's script.
         file.wire = response.status === 304 ? 0 : Number(headers.get("content-length"));
       });
       on("dataReceived", ({ dataLength }, file) => (file.raw += dataLength));
       on("loadingFailed", ({ requestId }) => this.#files.delete(requestId));
       on("loadingFinished", ({ encodedDataLength }, file) => {
         const body = encodedDataLength - file.headers;
-        // For the script of a worker, Chromium reports only the size of the headers.
+        // For a worker's script, Chromium reports only the size of the headers.
         if (body || file.type !== "Script") file.wire = body;
       });
-      // This must be sent before puppeteer resumes the session, or the first request would be missed.
+      // Unless this is sent before puppeteer resumes the session, the first request is missed.
       session.send("Network.enable").catch(() => {});
     });
     // Puppeteer detaches from service workers immediately, so they must be resumed here.
@@ -70,7 +70,7 @@ class Traffic {
     return traffic;
   }
 
-  /** Waits until there is no more traffic, and returns the files that were loaded. */
+  /** Waits until the traffic ends, and returns the files that were loaded. */
   async all() {
     this.#lastEvent = performance.now();
     while (performance.now() - this.#lastEvent < IDLE_MS) await sleep(50);
@@ -80,7 +80,7 @@ class Traffic {
   }
 }
 
-/** Requests the size of a file whose response was not reported, as happens with a service worker's script. */
+/** Requests the size of a file whose response was not reported, such as a service worker's script. */
 async function withResponse(file) {
   const options = { method: "HEAD", headers: { "accept-encoding": "br" } };
   const { headers } = await fetch(site + file.name, options);
@@ -93,7 +93,7 @@ try {
   const traffic = await Traffic.of(browser);
   const print = (visit) => console.log(JSON.stringify(visit));
 
-  /** Opens a home page in a new context and returns the files that it loads, or that `action` on it loads. */
+  /** Opens a home page in a new context and returns the files that it loads, or that `action` loads. */
   const visit = async (home, action) => {
     const context = await browser.createBrowserContext();
     const page = await context.newPage();

@@ -1,4 +1,4 @@
-//! Measures Bukti's certificates, from a complete dose to the signed PDF.
+//! Measures how long Bukti takes to create a certificate, from the complete dose to the signed PDF.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::peer_input::{PeerInput, Printout};
 use crate::people::{Person, people, people_beyond_latin_1};
 use crate::timing::{Row, measure};
 
-/// Measures Bukti, and writes the peers' input to `people.json`.
+/// Measures Bukti, and writes the input for the peers to `people.json`.
 pub fn bench(folder: &Path, rounds: usize) -> Result<()> {
     let people = people()?;
     let publisher = Publisher {
@@ -75,7 +75,7 @@ pub fn bench(folder: &Path, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// The signer, printer and settings for issuing certificates.
+/// The signer, the printer and the issuer's name for issuing certificates.
 struct Issuing<'a> {
     signer: LocalSigner,
     printer: Printer,
@@ -108,7 +108,7 @@ impl Issuing<'_> {
     }
 }
 
-/// A certificate's id in groups, as it is printed.
+/// Splits a certificate's id into groups, as it is printed.
 fn grouped(id: &str) -> String {
     let groups = id.as_bytes().chunks(4).filter_map(|group| std::str::from_utf8(group).ok());
     groups.collect::<Vec<_>>().join("-")

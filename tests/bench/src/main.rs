@@ -1,7 +1,8 @@
-//! Benchmarks of Bukti. `cargo xtask bench` runs them and their peers, and prints a table.
+//! Benchmarks of issuing certificates. `cargo xtask bench` runs them and the peers, and prints a
+//! table.
 //!
-//! Each benchmark, and each of the peers in `peers/`, measures inside its own process and prints a
-//! line of JSON for each row of the table, see [`timing::Row`].
+//! Each benchmark, and each peer in `peers/`, measures within its own process and prints one line
+//! of JSON per row of the table; see [`timing::Row`].
 
 mod certificate;
 mod naive;
@@ -23,16 +24,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// Bukti's certificates, from a complete dose to the signed PDF.
+    /// Bukti's certificates, from the complete dose to the signed PDF.
     Certificate(Run),
-    /// The same page with printpdf and qrcode, used as their READMEs show.
+    /// The same page, made with printpdf and qrcode as in their READMEs.
     CertificateNaive(Run),
 }
 
-/// The arguments of each benchmark and of each peer: `PROGRAM FOLDER ROUNDS`.
+/// The arguments of all benchmarks and peers: `PROGRAM FOLDER ROUNDS`.
 #[derive(Args)]
 struct Run {
-    /// The folder of `people.json`, to which a sample of the output is written.
+    /// The folder with `people.json`; a sample of the output is written there, too.
     folder: PathBuf,
     /// The number of measured rounds.
     rounds: usize,

@@ -1,4 +1,4 @@
-//! A baseline of printpdf and qrcode, used as their READMEs show: one A4 page, with fonts parsed
+//! A baseline that uses printpdf and qrcode as their READMEs show: one A4 page, with fonts parsed
 //! and embedded for each certificate.
 
 use std::fs;
@@ -17,7 +17,7 @@ use crate::timing::measure;
 const REGULAR: &[u8] = include_bytes!("../../../functions/lib/document/fonts/NotoSans-Regular.ttf");
 const BOLD: &[u8] = include_bytes!("../../../functions/lib/document/fonts/NotoSans-Bold.ttf");
 
-/// Measures the baseline on the people of `people.json`.
+/// Measures the baseline with the people in `people.json`.
 pub fn bench(folder: &Path, rounds: usize) -> Result<()> {
     let file = folder.join("people.json");
     let file = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;

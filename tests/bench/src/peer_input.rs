@@ -1,75 +1,75 @@
-//! The peers' input: the same texts and QRs as Bukti prints, with the position of each line.
+//! The peers' input: the texts and QR codes that Bukti prints, with the position of each line.
 //!
-//! This favours the peers: they need not break text into lines nor draw Bukti's decoration.
+//! This favours the peers, which need neither break text into lines nor draw Bukti's decoration.
 
 use bukti_document::Certificate;
 use bukti_domain::Publisher;
 use bukti_locales::{Locale, birth_date, date, dose, fill, text};
 use serde::{Deserialize, Serialize};
 
-/// A4, in points.
+/// The size of an A4 page, in points.
 pub const A4: (f32, f32) = (595.28, 841.89);
-/// ID-1 (ISO/IEC 7810), 85.60 x 53.98 mm, in points.
+/// The size of an ID-1 card (ISO/IEC 7810), 85.60 x 53.98 mm, in points.
 const CARD: (f32, f32) = (242.65, 153.01);
-/// The left margin of the A4 page.
+/// The left margin of the A4 page, in points.
 const MARGIN: f32 = 56.0;
 
 /// The content of `people.json`.
 #[derive(Serialize, Deserialize)]
 pub struct PeerInput {
-    /// Width and height of the A4 page, in points.
+    /// The width and height of the A4 page, in points.
     pub a4: (f32, f32),
-    /// Width and height of the card, in points.
+    /// The width and height of the card, in points.
     pub card: (f32, f32),
-    /// The QR with its quiet zone on the A4 page.
+    /// The position of the QR code on the A4 page, including its quiet zone.
     pub a4_qr: Square,
-    /// The QR with its quiet zone on the card's front.
+    /// The position of the QR code on the front of the card, including its quiet zone.
     pub card_qr: Square,
-    /// The printout of each person.
+    /// The texts of each person's certificate.
     pub people: Vec<Printout>,
 }
 
-/// The position of a QR, in points from the top left.
+/// The position of a QR code, in points from the top left corner.
 #[derive(Serialize, Deserialize)]
 pub struct Square {
-    /// From the left.
+    /// The distance from the left edge.
     pub x: f32,
-    /// From the top.
+    /// The distance from the top edge.
     pub y: f32,
-    /// The length of a side.
+    /// The side length.
     pub side: f32,
 }
 
-/// The texts of a person's certificate.
+/// The text lines and the QR text of one person's certificate.
 #[derive(Serialize, Deserialize)]
 pub struct Printout {
-    /// The text of the QR.
+    /// The text of the QR code.
     pub qr: String,
     /// The lines of the A4 page.
     pub a4: Vec<Line>,
-    /// The lines of the card's front.
+    /// The lines of the front of the card.
     pub front: Vec<Line>,
-    /// The lines of the card's back.
+    /// The lines of the back of the card.
     pub back: Vec<Line>,
 }
 
-/// A line of text.
+/// A line of text with its position.
 #[derive(Serialize, Deserialize)]
 pub struct Line {
-    /// The start, in points from the left.
+    /// The start of the line, in points from the left edge.
     pub x: f32,
-    /// The baseline, in points from the top.
+    /// The baseline, in points from the top edge.
     pub y: f32,
-    /// The font size in points.
+    /// The font size, in points.
     pub size: f32,
-    /// Whether it is bold.
+    /// Whether the line is set in bold.
     pub bold: bool,
     /// The text.
     pub text: String,
 }
 
 impl PeerInput {
-    /// The input for these printouts.
+    /// Combines these printouts with the sizes and positions that they share.
     pub fn new(people: Vec<Printout>) -> Self {
         Self {
             a4: A4,
@@ -82,7 +82,7 @@ impl PeerInput {
 }
 
 impl Printout {
-    /// The texts of a certificate.
+    /// Lays out a certificate on the A4 page and on the card.
     pub fn new(certificate: &Certificate<'_>, publisher: &Publisher) -> Self {
         Self {
             qr: certificate.qr_text.to_owned(),
@@ -208,7 +208,7 @@ impl Page {
         self.lines.push(Line { x, y, size, bold, text: text.to_owned() });
     }
 
-    /// A field's name in both languages.
+    /// Adds a field's label in both languages.
     fn label(&mut self, x: f32, y: f32, key: &str) {
         let key = format!("document.{key}");
         let (id, en) = (text(Locale::Id, &key), text(Locale::En, &key));
@@ -216,14 +216,14 @@ impl Page {
         self.line(x + 1.2 * width(id, 8.5) + 5.0, y, 8.0, false, en);
     }
 
-    /// A date in both languages.
+    /// Adds a date in both languages.
     fn date(&mut self, x: f32, y: f32, day: jiff::civil::Date) {
         let id = date(Locale::Id, day);
         self.line(x, y, 13.0, false, &id);
         self.line(x + 1.2 * width(&id, 13.0) + 5.0, y, 9.0, false, &date(Locale::En, day));
     }
 
-    /// A title with a text in both languages. Returns the last baseline.
+    /// Adds a title and a text in both languages. Returns the last baseline.
     fn note(&mut self, y: f32, title: &str, words: impl Fn(Locale) -> String) -> f32 {
         let mut y = y;
         for (locale, size) in [(Locale::Id, 9.5), (Locale::En, 8.5)] {
@@ -233,8 +233,7 @@ impl Page {
         y
     }
 
-    /// A text broken into lines of width `measure`. Returns the baseline of the line that would
-    /// follow.
+    /// Adds a text in lines of at most `measure` points. Returns the baseline for the next line.
     fn paragraph(&mut self, x: f32, y: f32, size: f32, bold: bool, measure: f32, text: &str) -> f32 {
         let mut y = y;
         let mut line = String::new();
@@ -254,7 +253,7 @@ impl Page {
     }
 }
 
-/// The approximate width of a text, since the peers use different fonts.
+/// Estimates the width of a text. It cannot be exact, since the peers use different fonts.
 fn width(text: &str, size: f32) -> f32 {
     text.chars().count() as f32 * size * 0.53
 }

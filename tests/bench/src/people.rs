@@ -1,10 +1,11 @@
-//! Synthetic people and their doses, the same in each run.
+//! Synthetic people and their doses, identical in each run.
 
 use anyhow::{Context, Result};
 use bukti_domain::FeedRow;
 use bukti_domain::feed::CompleteDose;
 
-/// Enough for all lengths of names and QRs, few enough that each person is measured many times.
+/// The number of people: enough to cover all lengths of names and QR codes, but few enough that
+/// each person is measured many times.
 const PEOPLE: usize = 300;
 
 const GIVEN: [&str; 24] = [
@@ -97,7 +98,7 @@ const PLACES: [&str; 14] = [
     "Sungai Raya",
     "Tebet",
 ];
-/// Mostly vaccines against COVID-19, as in the feeds; the last one gets an international
+/// Mostly vaccines against COVID-19, as in the feeds. The last vaccine gets an international
 /// certificate.
 const VACCINES: [&str; 8] = [
     "CoronaVac",
@@ -123,11 +124,11 @@ const NAMES_BEYOND_LATIN_1: [&str; 6] = [
 pub struct Person {
     /// The certificate's id, 16 characters.
     pub id: String,
-    /// The dose.
+    /// The complete dose that the certificate states.
     pub dose: CompleteDose,
 }
 
-/// [`PEOPLE`] people with names in ASCII.
+/// Generates [`PEOPLE`] people whose names are in ASCII.
 pub fn people() -> Result<Vec<Person>> {
     let mut random = Random(1);
     (0..PEOPLE)
@@ -138,7 +139,7 @@ pub fn people() -> Result<Vec<Person>> {
         .collect()
 }
 
-/// [`PEOPLE`] people with names beyond ISO 8859-1.
+/// Generates [`PEOPLE`] people whose names contain letters that ISO 8859-1 lacks.
 pub fn people_beyond_latin_1() -> Result<Vec<Person>> {
     let mut random = Random(1);
     (0..PEOPLE).map(|at| person(&mut random, NAMES_BEYOND_LATIN_1[at % NAMES_BEYOND_LATIN_1.len()])).collect()
@@ -155,7 +156,7 @@ fn person(random: &mut Random, name: &str) -> Result<Person> {
         1 + random.below(9_998)
     );
     let vaccine = random.of(&VACCINES);
-    // International certificates are digital since September 2025.
+    // International certificates have been digital since September 2025.
     let year_given = if vaccine.starts_with("bOPV") { 2026 } else { 2021 + random.below(2) };
     let given = format!("{year_given}-{:02}-{:02}", 1 + random.below(9), 1 + random.below(28));
     let facility = format!("{} {}", random.of(&FACILITIES), random.of(&PLACES));
@@ -180,7 +181,7 @@ fn person(random: &mut Random, name: &str) -> Result<Person> {
     Ok(Person { id, dose: row.dose().complete().context("a synthetic row is not complete")? })
 }
 
-/// A batch number in one of the formats that manufacturers use.
+/// Generates a batch number in one of the formats that manufacturers use.
 fn batch(random: &mut Random) -> String {
     match random.below(3) {
         0 => format!("{}{}", random.letters("ABCDEFGHKLMNPRSTUVWXYZ", 2), 1_000 + random.below(9_000)),
@@ -209,7 +210,7 @@ impl Random {
         (0..count).map(|_| char::from(alphabet.as_bytes()[self.below(alphabet.len())])).collect()
     }
 
-    /// A name of one word, as is common in Indonesia, to four parts.
+    /// Generates a name of one to four words. Names of one word are common in Indonesia.
     fn name(&mut self) -> String {
         let mut words = vec![self.of(&GIVEN)];
         let more = [0, 1, 1, 1, 2, 2, 3];

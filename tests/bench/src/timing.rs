@@ -5,38 +5,38 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde::Serialize;
 
-/// A row of the table.
+/// A row of the table that `cargo xtask bench` prints.
 #[derive(Serialize)]
 pub struct Row<'a> {
-    /// The measured program; indented if the row is a part of the one above.
+    /// The measured program; indented if the row breaks down the row above it.
     pub who: &'a str,
     /// The measured work, in a few words.
     pub what: &'a str,
     /// The median time, in milliseconds.
     pub median_ms: f64,
-    /// The 99th percentile of the times, in milliseconds.
+    /// The 99th percentile of the times, in milliseconds; `None` for work that is done once.
     pub p99_ms: Option<f64>,
-    /// The median size of the output, in bytes.
+    /// The median size of the output, in bytes; `None` if there is no output.
     pub bytes: Option<usize>,
-    /// The largest size of the output, in bytes.
+    /// The largest size of the output, in bytes; `None` if there is no output.
     pub largest: Option<usize>,
 }
 
 impl Row<'_> {
-    /// A row for work that is done once per process.
+    /// Creates a row for work that is done once per process.
     pub fn once<'a>(who: &'a str, what: &'a str, took: Duration) -> Row<'a> {
         Row { who, what, median_ms: milliseconds(took), p99_ms: None, bytes: None, largest: None }
     }
 
-    /// Prints the row for `cargo xtask bench`.
+    /// Prints the row as a line of JSON for `cargo xtask bench`.
     pub fn print(&self) -> Result<()> {
         println!("{}", serde_json::to_string(self)?);
         Ok(())
     }
 }
 
-/// Measures `make`, which gets the number of the round and returns the size of its output, if it
-/// has one.
+/// Measures `make`, which receives the number of the round and returns the size of its output, if
+/// any.
 pub fn measure<'a>(
     who: &'a str,
     what: &'a str,
@@ -67,7 +67,7 @@ pub fn measure<'a>(
     })
 }
 
-/// The number of rounds before the measured ones, the same as in the peers.
+/// The number of warm-up rounds before the measured rounds. The peers use the same number.
 fn warm_up(rounds: usize) -> usize {
     (rounds / 3).max(10)
 }

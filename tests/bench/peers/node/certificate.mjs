@@ -1,6 +1,6 @@
-// The certificate with pdfkit and qrcode. `light` is the minimum that shows the texts: one page in a
-// standard font of PDF. `same` does Bukti's work except the signature: page and card, with the same
-// embedded font, from the folder FONTS.
+// Creates the certificate with pdfkit and qrcode. `light` does the minimum to show the texts: one
+// page in a standard PDF font. `same` does everything that Bukti does except the signature: page and
+// card, with the same font, which it embeds from the folder FONTS.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,5 @@
-// The certificate as a web page, printed by headless Chromium, which is started once. CHROMIUM is the
-// path of the browser.
+// Prints the certificate as a web page with headless Chromium, which is started only once. The
+// variable CHROMIUM is the path of the browser.
 
 import puppeteer from "puppeteer-core";
 import QRCode from "qrcode";

@@ -1,5 +1,6 @@
-// The status request as a Node function with AWS SDK v3: the checks, calls and responses of
-// `functions/status`, without its texts. Lambda's own Node runtime does more than the loop here.
+// The status request as a Node function with AWS SDK v3. It makes the checks, calls and responses of
+// `functions/status`, but has none of its texts. Lambda's own Node runtime does more work than the
+// loop here.
 
 import { createDecipheriv, createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -35,7 +36,7 @@ class RequestError extends Error {
   }
 }
 
-/** Checks that an ALTCHA proof of work has our signature, has not expired, and is solved. */
+/** Checks that an ALTCHA proof of work carries our signature, has not expired, and is solved. */
 function verifyCaptcha(captcha) {
   const { challenge, solution } = JSON.parse(Buffer.from(captcha, "base64"));
   const { parameters, signature } = challenge;
@@ -93,7 +94,7 @@ async function admit(captcha, address) {
   await sendConditional(used, "captcha_reused", 400);
 }
 
-/** Decrypts the row of a dose: AES-256-GCM, with the item's key as associated data. */
+/** Decrypts a dose's row with AES-256-GCM; the item's key is the associated data. */
 function openRow(item) {
   const sealed = Buffer.from(item.row.B);
   const decipher = createDecipheriv("aes-256-gcm", sealingKeys.get(sealed[1]), sealed.subarray(2, 14));

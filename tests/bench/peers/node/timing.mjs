@@ -1,4 +1,4 @@
-// Measures in the same way as ../../src/timing.rs, with the arguments of bukti-bench:
+// Measures in the same way as ../../src/timing.rs. Scripts take the arguments of bukti-bench:
 // `node SCRIPT FOLDER ROUNDS`.
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 const [, , folder, rounds] = process.argv;
 export const papers = JSON.parse(readFileSync(join(folder, "people.json"), "utf8"));
 
-/** Measures `make`, which returns a PDF, and prints the row. Saves the first PDF as `name`. */
+/** Measures `make`, which returns a PDF, and prints the row. Saves the first PDF under the file name `name`. */
 export async function measure(name, who, what, make) {
   const { people } = papers;
   writeFileSync(join(folder, name), await make(people[0]));

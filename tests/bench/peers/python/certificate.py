@@ -1,6 +1,6 @@
-"""The certificate with segno and reportlab: one page in a standard font of PDF.
+"""Creates the certificate with segno and reportlab: one page in a standard PDF font.
 
-Measures in the same way as ../../src/timing.rs, with the arguments of bukti-bench:
+Measures in the same way as ../../src/timing.rs, and takes the arguments of bukti-bench:
 `python certificate.py FOLDER ROUNDS`.
 """
 

@@ -1,6 +1,7 @@
-"""The status request as a Python function with boto3: the checks, calls and responses of `functions/status`.
+"""The status request as a Python function with boto3.
 
-It has none of the texts. Lambda's own Python runtime does more than the loop here.
+It makes the checks, calls and responses of `functions/status`, but has none of its texts. Lambda's own Python runtime
+does more work than the loop here.
 """
 
 import base64
@@ -58,7 +59,7 @@ def rate(name, address):
 
 
 def verify_captcha(captcha):
-    """Checks that an ALTCHA proof of work has our signature, has not expired, and is solved."""
+    """Checks that an ALTCHA proof of work carries our signature, has not expired, and is solved."""
     payload = json.loads(base64.b64decode(captcha))
     parameters, signature = payload["challenge"]["parameters"], payload["challenge"]["signature"]
     if parameters["expiresAt"] < time.time():
@@ -117,7 +118,7 @@ def admit(captcha, address):
 
 
 def open_row(item):
-    """Decrypts the row of a dose: AES-256-GCM, with the item's key as associated data."""
+    """Decrypts a dose's row with AES-256-GCM; the item's key is the associated data."""
     sealed = item["row"]["B"]
     key = sealing_keys[sealed[1]]
     return json.loads(key.decrypt(sealed[2:14], sealed[14:], f"{item['pk']['S']} DOSE row".encode()))
@@ -186,5 +187,5 @@ while True:
     request = headers["Lambda-Runtime-Aws-Request-Id"]
     try:
         call("POST", f"{request}/response", json.dumps(handle(json.loads(event))))
-    except Exception as error:  # Reported to Lambda; the loop continues.
+    except Exception as error:  # The error is reported to Lambda, and the loop continues.
         call("POST", f"{request}/error", json.dumps({"errorType": type(error).__name__, "errorMessage": str(error)}))

@@ -1,5 +1,6 @@
-// The form of the home page in React, with the same HTML. It omits the rest of Bukti's home page:
-// texts in two languages, validation of name and NIK, the captcha's proof of work, the other routes.
+// The home page's form in React, with the same HTML. It omits everything else that Bukti's home page
+// has: texts in two languages, validation of name and NIK, the captcha's proof of work, and the other
+// routes.
 
 import { useState } from "react";
 import { createRoot } from "react-dom/client";

@@ -1,4 +1,4 @@
-// Builds the form for production and prints its size in bytes, raw and compressed.
+// Builds the form for production and prints its size in bytes, uncompressed and compressed.
 
 import { brotliCompressSync } from "node:zlib";
 

@@ -1,8 +1,8 @@
-//! Cold starts: the time from the start of a function's process to its first response.
+//! Measures cold starts: the time from the start of a function's process to its first response.
 //!
-//! All functions get the same requests through Lambda's runtime API
-//! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>) and read the same table. The
-//! runtime API is implemented here, since the existing crate would add a second TLS library and a
+//! All functions receive the same requests through Lambda's runtime API
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>) and read the same table. This
+//! module implements the runtime API, since the existing crate would add a second TLS library and a
 //! second HTTP client to the workspace.
 
 use std::collections::HashMap;
@@ -26,30 +26,31 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
-/// The number of cold starts of each function. The functions alternate.
+/// The number of cold starts per function. The functions alternate.
 const STARTS: usize = 20;
 /// The number of warm requests after each start.
 const WARM: usize = 50;
-/// The timeout of a response.
+/// How long to wait for a response.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The goal for a cold start, in milliseconds.
+/// The goal for the median cold start, in milliseconds.
 const GOAL_MS: f64 = 25.0;
-/// The goal for Node's time divided by Bukti's.
+/// The goal for the ratio of Node's time to Bukti's time.
 const GOAL_RATIO: f64 = 10.0;
 /// The goal for the peak memory, in megabytes.
 const GOAL_MEMORY_MB: f64 = 32.0;
 /// The goal for the largest zip file, in megabytes.
 const GOAL_ZIP_MB: f64 = 4.0;
 
-/// A function to measure.
+/// A function to be measured.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Function {
-    /// The name in the printed table.
+    /// The function's name in the printed table.
     name: String,
     /// The program with its arguments.
     command: Vec<String>,
-    /// The size of the largest zip file of the service, in megabytes, if it is self-contained.
+    /// The size of the service's largest zip file, in megabytes; `None` if the function is not
+    /// self-contained.
     zip_mb: Option<f64>,
 }
 
@@ -66,18 +67,19 @@ impl std::str::FromStr for Function {
 struct Measurements {
     /// The times from the start of the process to the first response, in milliseconds.
     cold: Vec<f64>,
-    /// The times of the other responses, in milliseconds.
+    /// The times of all later responses, in milliseconds.
     warm: Vec<f64>,
     /// The peak memory, in megabytes.
     memory_mb: f64,
 }
 
-/// Starts each of the functions repeatedly, on the stack at this URL with this data folder, which
-/// has imported the feed. The first function is Bukti's, the second is the peer for the ratio.
+/// Starts each function repeatedly and prints the measurements. `url` and `data` are the URL and
+/// the data folder of a running stack that has imported the feed. The first function is Bukti's;
+/// the second is the peer for the ratio.
 ///
 /// # Errors
 ///
-/// If a function fails, or if its response differs from the others'.
+/// If a function fails, or if its response differs from the responses of the other functions.
 pub fn bench(url: &str, data: &Path, feed: &Path, functions: &[Function]) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let caller = Caller::new(url, data);
@@ -96,7 +98,7 @@ pub fn bench(url: &str, data: &Path, feed: &Path, functions: &[Function]) -> Res
     let mut measurements: Vec<Measurements> = functions.iter().map(|_| Measurements::default()).collect();
     for person in &people {
         let mut expected: Option<Value> = None;
-        // All functions get the same person, each with a new captcha.
+        // All functions receive a request for the same person, each with a new captcha.
         for (function, measured) in functions.iter().zip(&mut measurements) {
             let first = event(&caller, measured.cold.len(), person);
             let events: Vec<Value> = std::iter::once(first).chain(events.by_ref().take(WARM)).collect();
@@ -109,7 +111,7 @@ pub fn bench(url: &str, data: &Path, feed: &Path, functions: &[Function]) -> Res
     print(functions, &mut measurements)
 }
 
-/// Whether a person has doses, all of them with certificates. The peers do not implement the
+/// Whether a person has doses and all of them have certificates. The peers do not implement the
 /// diagnoses of other doses.
 fn has_certificates(caller: &Caller, person: &FeedRow) -> bool {
     let request = json!({"name": person.nama, "nik": person.nik, "captcha": caller.captcha()});
@@ -118,8 +120,8 @@ fn has_certificates(caller: &Caller, person: &FeedRow) -> bool {
     !doses.is_empty() && doses.iter().all(|dose| dose["diagnosis"]["code"] == "certificate_issued")
 }
 
-/// The fields of a response that must be equal for all functions. The peers do not implement the
-/// others.
+/// Returns the fields of a response that must be equal for all functions. The peers do not
+/// implement the other fields.
 fn comparable_fields(response: &Value) -> Value {
     let doses = response["doses"].as_array().into_iter().flatten();
     let fields = doses.map(|dose| {
@@ -128,7 +130,7 @@ fn comparable_fields(response: &Value) -> Value {
     fields.collect()
 }
 
-/// The environment variables of the functions, which on AWS the template sets.
+/// Returns the functions' environment variables, which the CloudFormation template sets on AWS.
 fn variables(url: &str, stack: &Value, keys: &Value) -> HashMap<&'static str, String> {
     let text = |name: &str| stack[name].as_str().unwrap_or_default().to_owned();
     let key = |name: &str| keys[name].as_str().unwrap_or_default().to_owned();
@@ -146,7 +148,7 @@ fn variables(url: &str, stack: &Value, keys: &Value) -> HashMap<&'static str, St
     ])
 }
 
-/// A status request in the format of API Gateway's event (payload format 2.0).
+/// Creates a status request in the format of an API Gateway event (payload format 2.0).
 fn event(caller: &Caller, at: usize, person: &FeedRow) -> Value {
     let [.., a, b, c] = at.to_be_bytes();
     let path = StatusRoute::Status.path();
@@ -227,7 +229,7 @@ async fn run_process(
     first.context("no requests were sent")
 }
 
-/// The peak memory of a process (`VmHWM` of proc(5)), in megabytes.
+/// Returns the peak memory of a process (`VmHWM` in proc(5)), in megabytes.
 fn peak_memory_mb(process: &Child) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", process.id().unwrap_or_default()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
@@ -235,7 +237,7 @@ fn peak_memory_mb(process: &Child) -> Result<f64> {
     Ok(kb / 1024.0)
 }
 
-/// The state of the runtime API of one process.
+/// The state of the runtime API that serves one process.
 struct RuntimeApi {
     pending_events: Mutex<mpsc::Receiver<Value>>,
     response_sender: mpsc::Sender<Result<Value>>,

@@ -1,11 +1,12 @@
-//! The cost on AWS for a million people. Each has two doses imported and two certificates issued,
-//! gets an SMS, requests the status three times, and fetches a certificate twice through the link
-//! of the SMS. The cost of a log-in with a download is given separately.
+//! Estimates the cost on AWS for a million people. Each person has two doses imported and two
+//! certificates issued, receives an SMS, requests the status three times, and downloads a
+//! certificate twice through the link in the SMS. The cost of a log-in with a download is printed
+//! separately.
 //!
-//! A sample of people is simulated on the embedded stack. The functions' billable calls, CPU time
-//! and waiting time are measured, with the latencies of AWS added; the rest is arithmetic with a
-//! file of prices. CPU time is scaled to the share of a core that a function's memory size buys on
-//! AWS.
+//! The benchmark simulates a sample of people on the embedded stack, with the latencies of AWS
+//! added to the calls. It measures the functions' billable calls, CPU time and waiting time, and
+//! computes the cost from a price list. CPU time is scaled to the share of a core that AWS
+//! allocates for a function's memory size.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +26,7 @@ use crate::meter::Latencies;
 
 const MILLION: f64 = 1_000_000.0;
 const GB: f64 = 1_000_000_000.0;
-/// The goals in USD, with the signer's key in KMS and with a sealed one.
+/// The goals in USD: with the signer's key in KMS, and with a sealed key.
 const GOALS: [f64; 2] = [60.0, 35.0];
 const STATUS_REQUESTS: usize = 3;
 const DOWNLOADS: usize = 2;
@@ -66,13 +67,13 @@ struct Assumed {
     mb_of_a_core: f64,
 }
 
-/// The consumption of the simulated people.
+/// The resources that the simulated people consume.
 #[derive(Clone, Default)]
 struct Consumption {
     work: BTreeMap<&'static str, Work>,
     /// The number of API requests.
     requests: f64,
-    /// The number of documents fetched.
+    /// The number of documents that were downloaded.
     fetched: f64,
     fetched_bytes: f64,
 }
@@ -94,16 +95,16 @@ impl Consumption {
 /// The result of the simulation.
 struct Measured {
     people: f64,
-    /// From the feed to the downloads through the link of the SMS.
+    /// The consumption from the feed to the downloads through the link in the SMS.
     main: Consumption,
-    /// The log-in and the download from the account.
+    /// The consumption of the log-in and of the download from the account.
     account: Consumption,
-    /// The size of the items without expiry.
+    /// The size of the table's items that do not expire, in bytes.
     table_bytes: f64,
     document_bytes: f64,
 }
 
-/// Simulates this number of people, and prints the cost for a million.
+/// Simulates this number of people, and prints the estimated cost for a million.
 pub fn bench(prices: &Path, template: &Path, people: usize) -> Result<()> {
     ensure!((1..10_000).contains(&people), "the number of people must be from 1 to 9,999");
     let text =
@@ -122,7 +123,8 @@ fn simulate(prices: &Prices, people: usize) -> Result<Measured> {
     let mut functions = None;
     let app = TestApp::start_with_handlers(|aws| {
         let settings = (*aws.settings).clone();
-        // On another thread, since a runtime cannot be started inside that of the stack.
+        // A separate thread is needed, since a runtime cannot be started within the stack's
+        // runtime.
         let started = std::thread::spawn(move || Functions::start(&settings, latencies)).join();
         #[expect(clippy::expect_used, reason = "the benchmark cannot continue without functions")]
         let started = started.expect("the thread panicked").expect("the functions did not start");
@@ -197,14 +199,14 @@ fn fetch(app: &TestApp, consumption: &mut Consumption, document: &Value) -> Resu
     Ok(())
 }
 
-/// Imports a feed, waits until its certificates are issued and their SMS sent, and returns the
-/// number of certificates.
+/// Imports a feed, waits until its certificates have been issued and the SMS messages sent, and
+/// returns the number of certificates.
 fn import(app: &TestApp, rows: &[FeedRow]) -> u64 {
     app.upload_feed("cost.csv", csv(rows));
     app.job("cost").and_then(|job| job.totals.get("issued").copied()).unwrap_or_default()
 }
 
-/// Calls the API, and returns the cookie and the body of a successful response.
+/// Calls the API and returns the cookie and the body of the response, which must be successful.
 fn call(
     app: &TestApp,
     consumption: &mut Consumption,
@@ -219,7 +221,7 @@ fn call(
     Ok((reply.cookie, reply.body))
 }
 
-/// The two doses of a person.
+/// Creates the feed rows of a person's two doses.
 fn doses(person: usize) -> [FeedRow; 2] {
     [("1", "2021-01-29"), ("2", "2021-02-26")].map(|(number, day)| {
         let event = format!("COST-{person}-{number}");
@@ -234,12 +236,12 @@ fn doses(person: usize) -> [FeedRow; 2] {
     })
 }
 
-/// The size of the table's items without expiry, as DynamoDB counts it including indexes, and the
-/// size of the documents.
+/// Returns the size of the table's items that do not expire, computed as DynamoDB does and
+/// including indexes, and the size of the documents. Both are in bytes.
 fn sizes(app: &TestApp) -> Result<(f64, f64)> {
     app.with_aws(async |aws| {
         let settings = &aws.settings;
-        // Clients without a meter.
+        // These clients bypass the metering proxy.
         let (dynamodb, s3) = Endpoint::of(settings)
             .context("the settings have no endpoint of an embedded stack")?
             .clients()
@@ -254,7 +256,7 @@ fn sizes(app: &TestApp) -> Result<(f64, f64)> {
             }
             let bytes: usize = item.iter().map(|(name, value)| name.len() + size(value)).sum();
             let indexes = ["person", "phone"].iter().filter(|name| item.contains_key(**name)).count();
-            // DynamoDB adds 100 bytes for each item and for each copy in an index.
+            // DynamoDB adds 100 bytes to each item and to each copy in an index.
             table += ((bytes + 100) * (1 + indexes)) as f64;
         }
         let list = s3.list_objects_v2().bucket(&settings.bucket).prefix(Documents::FOLDER);
@@ -268,8 +270,8 @@ fn sizes(app: &TestApp) -> Result<(f64, f64)> {
     })
 }
 
-/// The size of a value in DynamoDB: text and bytes have their length, numbers about half a byte per
-/// digit.
+/// Returns the size of a value in DynamoDB, in bytes. A string or binary value counts its length; a
+/// number takes about half a byte per digit.
 fn size(value: &AttributeValue) -> usize {
     match value {
         AttributeValue::S(text) => text.len(),
@@ -282,7 +284,7 @@ fn size(value: &AttributeValue) -> usize {
     }
 }
 
-/// The memory size of a function in the template, in MB.
+/// Returns a function's memory size according to the template, in MB.
 fn memory(template: &str, function: &str) -> Result<f64> {
     let of = |text: &str| -> Option<f64> {
         let (_, rest) = text.split_once("MemorySize: ")?;
@@ -296,17 +298,17 @@ fn memory(template: &str, function: &str) -> Result<f64> {
     let (_, own) = template
         .split_once(&format!("\n  {function}Function:"))
         .with_context(|| format!("the template has no {function}Function"))?;
-    // The resource ends where the next one begins.
+    // The resource ends where the next resource begins.
     let end = own.match_indices("\n  ").find(|(at, _)| !own[at + 3..].starts_with([' ', '#']));
     Ok(of(end.map_or(own, |(at, _)| &own[..at])).unwrap_or(default))
 }
 
-/// The cost of a function for a million people, in USD, and its parts.
+/// The cost of a function for a million people, in USD, with its components.
 struct Bill {
     memory: f64,
     /// The mean duration of an invocation, in seconds.
     duration: f64,
-    /// The mean CPU time of an invocation, in seconds, scaled to the share of a core.
+    /// The mean CPU time of an invocation, in seconds, scaled to the function's share of a core.
     cpu: f64,
     dynamodb: f64,
     lambda: f64,
@@ -342,8 +344,8 @@ impl Bill {
     }
 }
 
-/// The bills of all functions except `publish`, which runs on a schedule, independent of the number
-/// of people.
+/// Computes the bills of all functions except `publish`, which runs on a schedule, so that its cost
+/// does not depend on the number of people.
 fn bills(
     consumption: &Consumption,
     people: f64,
@@ -354,7 +356,7 @@ fn bills(
     called.map(|(name, work)| Ok((*name, Bill::new(name, work, people, prices, template)?))).collect()
 }
 
-/// The cost of API requests and document downloads for a million people, in USD.
+/// Computes the cost of API requests and document downloads for a million people, in USD.
 fn network(consumption: &Consumption, people: f64, prices: &Prices) -> [(&'static str, f64); 4] {
     let requests = consumption.requests / people;
     let cloudfront = prices.cloudfront_million_requests + prices.cloudfront_million_functions;

@@ -1,5 +1,6 @@
-//! Runs the functions as Lambda does: each on a thread of its own and one invocation at a time, so
-//! that its CPU time can be separated from its waiting time and from other functions.
+//! Runs the functions as Lambda does: each on its own thread, one invocation at a time. A
+//! function's CPU time can thus be told apart from its waiting time and from the CPU time of other
+//! functions.
 
 use std::collections::BTreeMap;
 use std::ops::Sub;
@@ -25,14 +26,14 @@ use tokio::sync::oneshot;
 
 use crate::meter::{Latencies, Meter, Usage};
 
-/// The work that a function has done.
+/// The work that a function has done so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
     /// The number of invocations.
     pub runs: u64,
-    /// The duration of all invocations.
+    /// The total duration of all invocations.
     pub duration: Duration,
-    /// The CPU time of all invocations.
+    /// The total CPU time of all invocations.
     pub cpu: Duration,
     /// The billable calls to services.
     pub usage: Usage,
@@ -53,7 +54,7 @@ impl Sub for Work {
 
 type Call = Box<dyn for<'a> FnOnce(&'a AllFunctions) -> LocalBoxFuture<'a, ()> + Send>;
 
-/// One instance of each function, with clients of their own.
+/// One instance of each function. Each worker has its own, so that workers share no clients.
 struct AllFunctions {
     status: Status,
     otp: Otp,
@@ -80,7 +81,7 @@ impl Worker {
         let work = Arc::<Mutex<Work>>::default();
         let (recorded, settings) = (Arc::clone(&work), settings.clone());
         let (ready, started) = mpsc::channel();
-        // The meter runs on a thread of its own, so that its CPU time is not the function's.
+        // The meter runs on its own thread, so that its CPU time does not count as the function's.
         let meter_runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let services =
@@ -131,32 +132,32 @@ impl Worker {
         Box::pin(async move {
             match (sent, result.await) {
                 (Ok(()), Ok(value)) => value,
-                // The thread has ended, because the benchmark is over.
+                // The worker's thread has ended because the benchmark is over.
                 _ => std::future::pending().await,
             }
         })
     }
 }
 
-/// The CPU time of this thread.
+/// Returns the CPU time of the calling thread.
 fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// The functions, by their names in the template.
+/// The workers of all functions, keyed by the function's name in the template.
 #[derive(Clone)]
 pub struct Functions(Arc<BTreeMap<&'static str, Worker>>);
 
 impl Functions {
-    /// Starts the functions for the stack with these settings.
+    /// Starts a worker for each function of the stack with these settings.
     pub fn start(settings: &Settings, latencies: Latencies) -> Result<Self> {
         let names = ["Intake", "Issue", "Notify", "Status", "Otp", "Holder", "Helpdesk", "Publish", "Sender"];
         let workers = names.into_iter().map(|name| Ok((name, Worker::start(settings, latencies)?)));
         Ok(Self(Arc::new(workers.collect::<Result<_>>()?)))
     }
 
-    /// The work of each function so far.
+    /// Returns the work that each function has done so far.
     pub fn work(&self) -> BTreeMap<&'static str, Work> {
         let work = |worker: &Worker| Work {
             usage: worker.meter.usage(),
@@ -169,7 +170,7 @@ impl Functions {
         self.0[name].clone()
     }
 
-    /// The handlers that the embedded stack calls.
+    /// Returns the handlers through which the embedded stack calls the functions.
     pub fn handlers(&self) -> Handlers {
         let all = self.clone();
         let (intake, publish) = (self.worker("Intake"), self.worker("Publish"));

@@ -1,4 +1,4 @@
-//! Load: throughput and latency with many concurrent clients, also under overload.
+//! Measures throughput and latency with many concurrent clients, also under overload.
 //!
 //! The clients run on the same machine, so their CPU time is not available to the stack.
 
@@ -20,15 +20,16 @@ const CONNECTIONS: usize = 64;
 const OVERLOAD_CONNECTIONS: usize = 10 * CONNECTIONS;
 /// The goal for the p99 latency of rejections under overload, in milliseconds.
 const GOAL_REJECTED_P99: f64 = 100.0;
-/// The warm-up time, whose responses are not counted.
+/// The duration of the warm-up. Its responses are not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// A rejected client retries after this time, sooner than `Retry-After`, to keep up the overload.
+/// The delay after which a rejected client retries. It is shorter than `Retry-After`, so that the
+/// overload persists.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// The goal for status requests per second.
+/// The goal for the throughput, in status requests per second.
 const GOAL_RATE: f64 = 3000.0;
-/// The goal for their p99 latency, in milliseconds.
+/// The goal for the p99 latency of status requests, in milliseconds.
 const GOAL_P99: f64 = 50.0;
 
 /// The measurements of a run. Times are in milliseconds and sorted.
@@ -45,7 +46,7 @@ impl Measurements {
         self.succeeded.len() as f64 / self.duration.as_secs_f64()
     }
 
-    /// Prints a row of the table.
+    /// Prints the throughput, the latencies and the rejections as a row of the table.
     fn print(&self, name: &str) {
         let rejected: Vec<String> =
             self.rejected.iter().map(|(status, times)| format!("{} x {status}", times.len())).collect();
@@ -59,7 +60,8 @@ impl Measurements {
     }
 }
 
-/// Measures the stack at this URL with this data folder, which has imported the feed.
+/// Measures a running stack. `url` and `data` are the URL and the data folder of a stack that has
+/// imported the feed.
 pub fn bench(url: &str, data: &Path, feed: &Path, seconds: u64) -> Result<()> {
     let people = people(feed)?;
     let caller = Caller::new(url, data);
@@ -109,7 +111,7 @@ pub fn bench(url: &str, data: &Path, feed: &Path, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-/// The rows of people with a valid name, a valid NIK and a mobile phone.
+/// Returns the rows of people who have a valid name, a valid NIK and a mobile phone number.
 pub(crate) fn people(feed: &Path) -> Result<Vec<FeedRow>> {
     let rows = csv::Reader::from_path(feed).with_context(|| format!("cannot read {}", feed.display()))?;
     let rows: Vec<FeedRow> = rows.into_deserialize().collect::<Result<_, _>>()?;
@@ -122,8 +124,8 @@ pub(crate) fn people(feed: &Path) -> Result<Vec<FeedRow>> {
     Ok(people)
 }
 
-/// Logs in the first person of the feed who can, and returns the session cookie and the path of
-/// their certificates.
+/// Logs in as the first person in the feed for whom that is possible. Returns the session cookie
+/// and the path of the person's certificates.
 fn log_in(caller: &Caller, url: &str, people: &[FeedRow]) -> Result<(String, String)> {
     for person in people {
         let request = json!({"phone": person.no_hp, "name": person.nama, "captcha": caller.captcha()});
@@ -191,7 +193,7 @@ fn run(
     Ok(Measurements { succeeded, rejected: by_status, duration })
 }
 
-/// The percentile (from 0 to 1) of sorted times.
+/// Returns a percentile of sorted times. `fraction` is from 0 to 1.
 fn percentile(times: &[f64], fraction: f64) -> f64 {
     let index = (times.len().saturating_sub(1) as f64 * fraction) as usize;
     times.get(index).copied().unwrap_or_default()

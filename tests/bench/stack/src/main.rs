@@ -21,36 +21,37 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Bench {
-    /// Cold starts: the time from the start of a function's process to its first response.
+    /// Measure cold starts: the time from the start of a function's process to its first response.
     Cold {
         /// The URL of a running stack.
         url: String,
-        /// The folder of its data.
+        /// The data folder of the stack.
         data: PathBuf,
-        /// The feed that it has imported.
+        /// The feed that the stack has imported.
         feed: PathBuf,
-        /// The functions as JSON: `name`, `command`, `zip_mb`. Bukti's first, then its peers.
+        /// The functions as JSON objects with `name`, `command` and `zip_mb`; first Bukti's, then
+        /// its peers.
         functions: Vec<cold::Function>,
     },
-    /// The cost on AWS for a million people.
+    /// Estimate the cost on AWS for a million people.
     Cost {
-        /// The prices, in the format of `tests/bench/prices.json`.
+        /// The price list, in the format of `tests/bench/prices.json`.
         prices: PathBuf,
-        /// The CloudFormation template, for the memory of each function.
+        /// The CloudFormation template, which contains each function's memory size.
         template: PathBuf,
-        /// The number of people that are simulated.
+        /// The number of simulated people.
         #[arg(long, default_value_t = 300)]
         people: usize,
     },
-    /// Load: the throughput of a running stack, in responses per second.
+    /// Measure the throughput and latency of a running stack.
     Status {
         /// The URL of the stack.
         url: String,
-        /// The folder of its data.
+        /// The data folder of the stack.
         data: PathBuf,
-        /// The feed that it has imported.
+        /// The feed that the stack has imported.
         feed: PathBuf,
-        /// The duration of each measurement.
+        /// The duration of each measurement, in seconds.
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },

@@ -1,4 +1,5 @@
-//! A proxy between a function and the services that counts billable calls and adds AWS's latencies.
+//! A proxy between a function and the services. It counts billable calls and adds the latencies of
+//! AWS.
 
 use std::error::Error;
 use std::ops::Sub;
@@ -14,11 +15,11 @@ use serde_json::Value;
 /// The billable calls of a function.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
-    /// DynamoDB write units, including those of indexes.
+    /// DynamoDB write units, including the units for indexes.
     pub writes: f64,
     /// DynamoDB read units.
     pub reads: f64,
-    /// S3 calls that cost the same as PUT: PUT and LIST.
+    /// S3 calls that are billed at the price of PUT, which are PUT and LIST.
     pub puts: f64,
     /// Other S3 calls, except DELETE, which is free.
     pub gets: f64,
@@ -37,7 +38,7 @@ impl Sub for Usage {
     }
 }
 
-/// The latency that is added to the calls of each service.
+/// The latency that the proxy adds to the calls of each service.
 #[derive(Clone, Copy)]
 pub struct Latencies {
     pub dynamodb: Duration,
@@ -45,15 +46,15 @@ pub struct Latencies {
     pub sns: Duration,
 }
 
-/// A metering proxy.
+/// A metering proxy for one function.
 pub struct Meter {
-    /// The endpoint for the SDKs.
+    /// The endpoint URL for the function's SDK clients.
     pub url: String,
     usage: Arc<Mutex<Usage>>,
 }
 
 impl Meter {
-    /// Starts a proxy to the services at this address, in the runtime of the caller.
+    /// Starts a proxy to the services at this address, on the caller's runtime.
     pub async fn open(services: &str, latencies: Latencies) -> Result<Self> {
         let usage = Arc::<Mutex<Usage>>::default();
         let counted = Arc::clone(&usage);
@@ -65,7 +66,7 @@ impl Meter {
         Ok(Self { url, usage })
     }
 
-    /// The usage so far.
+    /// Returns the usage counted so far.
     pub fn usage(&self) -> Usage {
         *self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -93,8 +94,8 @@ async fn forward(
             let (reads, writes) = units(operation, &body["ConsumedCapacity"]);
             usage.reads += reads;
             usage.writes += writes;
-            // A conditional write that fails costs the same as one that succeeds, but reports no
-            // capacity.
+            // A failed conditional write costs as much as a successful one, but its response does
+            // not report the consumed capacity.
             if !response.status().is_success() && body["ConsumedCapacity"].is_null() {
                 usage.writes += 1.0;
             }
@@ -115,7 +116,8 @@ async fn forward(
     Ok(response)
 }
 
-/// The read and write units in a response of DynamoDB, for one table or for a list of tables.
+/// Returns the read and write units that a DynamoDB response reports, for one table or for a list
+/// of tables.
 fn units(operation: &str, consumed: &Value) -> (f64, f64) {
     if let Value::Array(all) = consumed {
         return all.iter().map(|one| units(operation, one)).fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
