@@ -1,5 +1,5 @@
-//! Arbitrary bytes as the body of each request. A parsed request must survive a round trip through
-//! JSON.
+//! Parses arbitrary bytes as the body of each kind of request. A parsed request must survive a
+//! round trip through JSON.
 #![no_main]
 
 use bukti_runtime::{Failure, read_json, read_optional_json};
@@ -14,7 +14,7 @@ fn parse<T: Serialize + DeserializeOwned>(request: &Request) {
     assert_round_trip::<T>(read_json(request));
 }
 
-/// Checks parsed requests only; the target `request` checks failures.
+/// Checks only requests that were parsed; the target `request` checks failures.
 fn assert_round_trip<T: Serialize + DeserializeOwned>(parsed: Result<T, Failure>) {
     let Ok(parsed) = parsed else { return };
     let json = serde_json::to_string(&parsed).expect("a request serialises");

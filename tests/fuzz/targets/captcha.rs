@@ -1,5 +1,5 @@
-//! Arbitrary bytes as the solution of a captcha, raw and in base64. All must be rejected, since the
-//! key is in no seed.
+//! Verifies arbitrary bytes as the solution of a captcha, raw and encoded in base64. All must be
+//! rejected, since no seed is signed with the key.
 #![no_main]
 
 use base64::Engine;

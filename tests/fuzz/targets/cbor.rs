@@ -1,4 +1,4 @@
-//! Arbitrary bytes as the CBOR claims of a QR text with a valid signature.
+//! Checks QR texts with a valid signature whose CBOR claims are arbitrary bytes.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|claims: &[u8]| {

@@ -1,4 +1,4 @@
-//! Arbitrary bytes as the COSE_Sign1 of a QR text.
+//! Checks QR texts in which arbitrary bytes replace the COSE_Sign1 message.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|message: &[u8]| {

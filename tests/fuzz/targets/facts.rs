@@ -1,4 +1,4 @@
-//! Arbitrary lines as personal data: identity numbers, phones, names, dates, vaccines. A parsed
+//! Parses arbitrary lines as identity numbers, phone numbers, names, dates and vaccines. A parsed
 //! value must survive a round trip.
 #![no_main]
 

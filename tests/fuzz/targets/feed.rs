@@ -1,5 +1,5 @@
-//! Arbitrary bytes as a feed. The rows and the problem must not depend on the size of the pieces
-//! that are read, and every row must be judged without a panic.
+//! Reads arbitrary bytes as a feed. The rows and the reported problem must not depend on the size
+//! of the chunks in which the feed is read, and judging a row must not panic.
 #![no_main]
 
 use bukti_domain::feed::COLUMNS;
@@ -25,8 +25,8 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
     for file in [content, &with_header] {
         let whole = read(file, file.len().max(1));
         let piece = usize::from(*content.first().unwrap_or(&0)) + 1;
-        // Except for compressed files: how many rows a damaged one yields before the error depends
-        // on the pieces.
+        // Compressed files are exempt: how many rows a damaged file yields before the error depends
+        // on the size of the chunks.
         let in_pieces = read(file, piece);
         let is_compressed = file.starts_with(&[0x1f, 0x8b]) || file.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
         assert!(is_compressed || in_pieces == whole, "different result with pieces of {piece} bytes");

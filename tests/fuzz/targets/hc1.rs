@@ -1,4 +1,4 @@
-//! Arbitrary text as the text of a QR.
+//! Checks and judges an arbitrary text as the text of a QR code.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| {

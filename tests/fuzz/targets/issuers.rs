@@ -1,4 +1,4 @@
-//! Arbitrary text as the trust list of another issuer, and as our own.
+//! Reads an arbitrary text as the trust list of another issuer, and as our own trust list.
 #![no_main]
 
 use bukti_trust::{SignerList, did_document, read_issuers};

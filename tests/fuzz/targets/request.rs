@@ -1,6 +1,6 @@
-//! Arbitrary requests in the format of API Gateway's event, up to route, language, session and
-//! body. A rejected request must get a complete problem response. The input is a line with method,
-//! path and query, then headers, an empty line, and the body.
+//! Passes arbitrary requests, as API Gateway events, through the parsing of route, language,
+//! session and body. A rejected request must get a complete problem response. The input consists of
+//! a line with method, path and query, then the headers, an empty line, and the body.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ use lambda_http::{Body, Request, RequestExt};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-/// A local deployment and one with a public URL. Their services are never called.
+/// A local deployment, and a deployment with a public URL. Their services are never called.
 static DEPLOYMENTS: LazyLock<(Runtime, [Aws; 2])> = LazyLock::new(|| {
     let runtime = Builder::new_current_thread().enable_all().build().expect("the runtime starts");
     let secrets = std::env::temp_dir().join(format!("bukti-fuzz-{}.json", std::process::id()));
@@ -31,9 +31,9 @@ static DEPLOYMENTS: LazyLock<(Runtime, [Aws; 2])> = LazyLock::new(|| {
     (runtime, deployments)
 });
 
-/// Whether a header has a value that the gateway lets through: it routes by the host, and
-/// overwrites the protocol. Others must be excluded here, since `lambda_http` 1.3 panics if they do
-/// not form a URL.
+/// Whether the gateway would pass on a header with this value. It routes by the host and overwrites
+/// the protocol. Other values must be excluded here, since `lambda_http` 1.3 panics if they do not
+/// form a URL.
 fn is_possible_header(name: &HeaderName, value: &str) -> bool {
     let is_word = |label: &str| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_lowercase());
     match name.as_str() {
@@ -43,8 +43,8 @@ fn is_possible_header(name: &HeaderName, value: &str) -> bool {
     }
 }
 
-/// Parses the input into the gateway's event and the request; `None` if the gateway would reject
-/// it.
+/// Parses the input and converts it to an API Gateway event, then to a request; `None` if the
+/// gateway would reject it.
 fn request(content: &[u8]) -> Option<Request> {
     let end = content.windows(2).position(|two| two == b"\n\n").unwrap_or(content.len());
     let (head, body) = (&content[..end], content.get(end + 2..).unwrap_or_default());
@@ -76,7 +76,8 @@ fn request(content: &[u8]) -> Option<Request> {
     Some(LambdaRequest::ApiGatewayV2(payload).into())
 }
 
-/// The value of the path's parameter, if the request is for this function.
+/// Returns the value of the path's parameter; empty if the route has none. Fails if the request is
+/// not for a route of this function.
 fn parameter<R: FunctionRoute>(request: &Request, aws: &Aws) -> Result<String, Failure> {
     let (route, caller) = Caller::of::<R>(request, aws)?;
     assert_eq!(route.route().parameter().is_some(), !caller.parameter.is_empty());

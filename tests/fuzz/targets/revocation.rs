@@ -1,4 +1,5 @@
-//! Arbitrary bytes as a file of a revocation list, raw and with a valid signature.
+//! Reads arbitrary bytes as a file of a revocation list, raw and as the payload of a valid
+//! signature.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -8,10 +9,11 @@ use bukti_hcert::Checked;
 use bukti_trust::{Partition, RevocationIndex, Revocations, judge};
 use jiff::Timestamp;
 
-/// The external data that is signed with each file, see functions/lib/trust/src/revocation.rs.
+/// The external data that each file's signature covers; see
+/// `functions/lib/trust/src/revocation.rs`.
 const CONTEXT: &[u8] = b"bukti revocation list 1";
 
-/// A certificate for look-ups: claims with an empty payload.
+/// A certificate to look up in the lists. Its claims contain an empty payload.
 static CHECKED: LazyLock<Checked> =
     LazyLock::new(|| check_and_judge(&hc1(&signed(&[0xa1, 0x39, 0x01, 0x03, 0xa1, 0x01, 0xa0], &[]))));
 

@@ -1,5 +1,5 @@
-//! Arbitrary text as a ticket and as the id of a certificate. A parsed ticket must survive a round
-//! trip.
+//! Parses an arbitrary text as a ticket and as a certificate id. A parsed ticket must survive a
+//! round trip.
 #![no_main]
 
 use bukti_domain::{TicketText, certificate_id_grouped, is_certificate_id};
