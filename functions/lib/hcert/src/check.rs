@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Content, Kind, TrustedSigner, cbor, dcc, icvp};
 
-/// The claim keys: the ones that RFC 8392 registers for a CWT, and `hcert`.
+/// The keys of the claims: the registered CWT claims (RFC 8392) and `hcert`.
 pub(crate) const ISSUER: i64 = 1;
 pub(crate) const EXPIRES_AT: i64 = 4;
 pub(crate) const ISSUED_AT: i64 = 6;
@@ -26,7 +26,7 @@ pub(crate) const HCERT: i64 = -260;
 /// The result of each step, in order. `None` if the step did not run because an earlier one failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steps {
-    /// The text starts with `HC1:`.
+    /// The text starts with `HC1:`, the prefix of a health certificate.
     pub prefix: Option<bool>,
     /// The text after the prefix is valid base45 (RFC 9285).
     pub base45: Option<bool>,
@@ -82,10 +82,11 @@ pub struct RevocationHashes {
     pub signature: [u8; 16],
 }
 
-/// The result of [`check`].
+/// The result of [`check`]: the decoded data, as far as decoding succeeded, and the result of each
+/// step.
 #[derive(Clone, Debug, Default)]
 pub struct Checked {
-    /// The result of each step.
+    /// Which steps passed.
     pub steps: Steps,
     /// The payload as JSON, even if it does not conform to its schema.
     pub payload: Option<serde_json::Value>,
@@ -101,7 +102,8 @@ pub struct Checked {
     pub kid: Option<Vec<u8>>,
     /// Why [`Steps::signature`] failed; `None` if the step passed or did not run.
     pub signature_fault: Option<SignatureFault>,
-    /// Whether the certificate has begun or expired; `None` unless the signature is valid.
+    /// Whether the certificate is not yet valid, valid or expired; `None` unless the signature is
+    /// valid.
     pub timing: Option<Timing>,
     /// The index of the signer in the list passed to [`check`]; `None` unless the signature is
     /// valid.
@@ -174,7 +176,7 @@ fn run_steps(checked: &mut Checked, text: &str, signers: &[TrustedSigner], at: T
 
     // `iat` and `exp` must lie within the validity period of the signer's certificate (Electronic
     // Health Certificates, volume 1, 3.3), so that a stolen key is useless once its certificate has
-    // expired. Several signers may share a key id, so each is tried.
+    // expired. Several signers may share a key id, so the check tries each of them.
     let issued_at = checked.issued_at.unwrap_or(at);
     let with_kid =
         |signer: &&TrustedSigner| message.kid.as_ref() == Some(&signer.kid) && signer.is_valid_at(issued_at);
@@ -283,7 +285,7 @@ impl Claims {
             None => None,
             Some(issuer) => Some(issuer.as_text()?.to_owned()),
         };
-        // A time that cannot be parsed is an error: otherwise, a certificate with a malformed `exp`
+        // A time that cannot be parsed is an error; otherwise, a certificate with a malformed `exp`
         // would never expire.
         let time = |key| match cbor::claim(&claims, key) {
             None => Some(None),

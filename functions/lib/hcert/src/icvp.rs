@@ -37,7 +37,7 @@ pub(crate) fn payload(vaccination: &Vaccination<'_>, vp: &str) -> Value {
         // The DCC's length limit keeps the QR code easy to scan.
         ("n", text(dcc::shorten(dose.name.text()))),
         ("dob", text(dose.birth_date.to_string())),
-        // The codes of FHIR's administrative gender.
+        // These are the codes of FHIR's administrative gender.
         (
             "s",
             text(match dose.known_sex() {

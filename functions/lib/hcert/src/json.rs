@@ -1,4 +1,4 @@
-//! Reads fields of a JSON payload.
+//! Reads and validates the fields of a JSON payload.
 
 use jiff::civil::Date;
 use serde_json::Value;

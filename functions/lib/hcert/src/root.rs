@@ -186,7 +186,7 @@ mod tests {
     fn root_certifies_signer_for_vaccinations_and_five_years() {
         let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
         let generated = Root::generate("Kementerian Kesehatan", now).unwrap();
-        // The root must survive being stored as JSON.
+        // The root must survive a round trip through JSON.
         let root: Root = serde_json::from_str(&serde_json::to_string(&generated).unwrap()).unwrap();
         let key = NewKey::generate().unwrap();
         let der = root.certify(&key.public_key, now).unwrap();

@@ -19,20 +19,20 @@ pub struct Sealed {
     /// When the certificate expires: the requested time, or the end of the signer's certificate if
     /// that is earlier.
     pub expires_at: Timestamp,
-    /// The key id of the signer.
+    /// The key id of the signer, for revocation lists.
     pub kid: [u8; 8],
     /// The hash that identifies the certificate in revocation lists; see
     /// [`RevocationHashes::signature`](crate::RevocationHashes::signature).
     pub signature_hash: [u8; 16],
 }
 
-/// An error in sealing a certificate.
+/// An error while sealing a certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum HcertError {
-    /// The signer failed.
+    /// The signer failed; a retry may succeed.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// The payload could not be encoded.
+    /// The payload could not be encoded, which does not happen with valid input.
     #[error("cannot encode the certificate's payload")]
     Encode,
 }

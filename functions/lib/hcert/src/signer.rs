@@ -21,7 +21,7 @@ pub trait Signer: Send + Sync {
     fn sign(&self, message: &[u8]) -> impl Future<Output = Result<Vec<u8>, SignError>> + Send;
 }
 
-/// An error in creating a signer or in signing.
+/// An error while creating a signer or while signing.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// The key or the certificate cannot be parsed, or the certificate is for another key.
@@ -30,7 +30,7 @@ pub enum SignError {
     /// A key or certificate could not be generated.
     #[error("cannot generate the signer's key or certificate; try again")]
     GenerationFailed,
-    /// The signing operation failed.
+    /// Signing failed; a retry may succeed.
     #[error("signing failed; try again")]
     Failed,
 }
