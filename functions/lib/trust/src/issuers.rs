@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{ListedSigner, SignerList, SignerSource, SignerStatus};
 
-/// The reason that a file of signers cannot be imported.
+/// The reason a file of signers cannot be imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The file is neither a DID document nor a list of signers. The text is the parser's error.
@@ -27,7 +27,7 @@ pub enum ImportError {
 /// Exports our signers as a DID document with the method `web` and keys of the type
 /// `JsonWebKey2020`, the format of the WHO's GDHCN.
 ///
-/// `host` is the site's host: the document is published at `https://HOST/trust/did.json`, so its id
+/// `host` is the site's host. The document is published at `https://HOST/trust/did.json`, so its id
 /// is `did:web:HOST:trust`. The document omits revoked and imported signers.
 pub fn did_document(host: &str, signers: &[ListedSigner]) -> Value {
     // Colons separate the parts of the id, so the colon before a port is escaped.
@@ -71,7 +71,7 @@ fn jwk(key: &PublicKey) -> Option<Value> {
                 "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
             }))
         }
-        // All our own signers have P-256 keys.
+        // RSA is not needed, since all our own signers have P-256 keys.
         PublicKey::Rsa(_) => None,
     }
 }

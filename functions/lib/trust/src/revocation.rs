@@ -5,11 +5,12 @@
 //! contain the certificate. The server learns only the name of that partition, which is the leading
 //! bits of a hash; thousands of certificates share them.
 //!
-//! Each file is a COSE_Sign1 message (ES256) with a CBOR map as its payload:
+//! Each file is a COSE_Sign1 message (ES256) with a CBOR map as its payload. Times are in seconds
+//! since the Unix epoch.
 //!
 //! | key | index | partition |
 //! |---|---|---|
-//! | 1 | publication time, in seconds since the Unix epoch | the same as in the index |
+//! | 1 | publication time | publication time |
 //! | 2 | array of lists: `[kid, kind, bits, count]` | the path that the file must be fetched from |
 //! | 3 | | sorted hashes of revoked certificates, 16 bytes each |
 //! | 4 | | sorted hashes of superseded certificates, 16 bytes each |
@@ -56,7 +57,7 @@ impl HashKind {
 }
 
 codes! {
-    /// The reason that a certificate is on a revocation list.
+    /// The reason a certificate is on a revocation list.
     RevokedReason {
         /// The certificate was revoked and must not be accepted.
         Revoked = "revoked",
@@ -72,7 +73,7 @@ pub struct Revoked {
     pub kid: [u8; 8],
     /// Which of the certificate's hashes the entry contains.
     pub kind: HashKind,
-    /// The hash, truncated to 16 bytes.
+    /// The first 16 bytes of the hash.
     pub hash: [u8; 16],
     /// The reason for the entry.
     pub reason: RevokedReason,
@@ -83,11 +84,11 @@ pub struct Revoked {
 pub struct PublicFile {
     /// The path on the site without a leading slash, such as `trust/revocation/index.cose`.
     pub path: String,
-    /// The content.
+    /// The content of the file.
     pub bytes: Vec<u8>,
 }
 
-/// The reason that a file of a revocation list was rejected.
+/// The reason a file of a revocation list was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RevocationError {
     /// The file cannot be parsed, or was signed for another path.
@@ -131,7 +132,7 @@ fn first_bits(hash: &[u8; 16], bits: u8) -> u32 {
     first.checked_shr(32 - u32::from(bits)).unwrap_or(0)
 }
 
-/// The index of all revocation lists.
+/// The index of all revocation lists, from which a verifier learns which partitions to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevocationIndex {
     /// When the index was published.
@@ -233,7 +234,7 @@ impl Partition {
         })
     }
 
-    /// Returns the reason that the certificate is in this partition; `None` if it is not in it.
+    /// Returns the reason the certificate is in this partition; `None` if it is not.
     pub fn reason(&self, checked: &Checked) -> Option<RevokedReason> {
         let hashes = checked.hashes.as_ref()?;
         // All kinds of hashes are compared, since a collision between kinds has a probability of

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 codes! {
-    /// The status of a signer.
+    /// Whether a signer is in use and trusted.
     SignerStatus {
         /// The signer signs new certificates.
         Active = "active",
@@ -20,11 +20,11 @@ codes! {
 }
 
 codes! {
-    /// The origin of a signer.
+    /// Whether a signer is our own.
     SignerSource {
-        /// A signer of this deployment.
+        /// The signer belongs to this deployment.
         Own = "own",
-        /// A signer of another issuer, imported by `bukti trust import`.
+        /// The signer belongs to another issuer; `bukti trust import` imported it.
         Imported = "imported",
     }
 }
@@ -82,7 +82,7 @@ impl ListedSigner {
 }
 
 impl SignerList {
-    /// Parses the list from its JSON.
+    /// Parses a trust list in JSON.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ codes! {
         Expired = "expired",
         /// The certificate is not valid yet.
         NotYetValid = "not_yet_valid",
-        /// The certificate was revoked.
+        /// The issuer revoked the certificate, so it must not be accepted.
         Revoked = "revoked",
         /// A newer certificate of the same dose replaced this one.
         Superseded = "superseded",
@@ -43,9 +43,9 @@ codes! {
         /// The lists were checked, but they are older than [`MAX_LIST_AGE`], or older than lists
         /// that this verifier has already seen.
         Outdated = "outdated",
-        /// The signer belongs to another issuer, whose lists are not available.
+        /// The signer belongs to another issuer whose revocation lists are not available.
         NotCovered = "not_covered",
-        /// The lists could not be fetched, or the signature is not valid.
+        /// The lists could not be fetched, or were not searched because the signature is not valid.
         Unavailable = "unavailable",
     }
 }
@@ -95,8 +95,7 @@ pub struct Report {
     pub revocation_as_of: Option<Timestamp>,
 }
 
-/// Judges a certificate. `signers` must be the list that was passed to
-/// [`check`](bukti_hcert::check).
+/// Judges a certificate. `signers` must be the list that was passed to [`bukti_hcert::check()`].
 pub fn judge(checked: Checked, signers: &[TrustedSigner], revocations: &Revocations<'_>) -> Report {
     let signer = checked.signer.and_then(|at| signers.get(at));
     let (revocation, as_of) = match signer {

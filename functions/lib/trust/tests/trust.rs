@@ -64,7 +64,7 @@ fn certificate(signer: &LocalSigner) -> (String, Revoked) {
 }
 
 /// Verifies a text as a verifier does: fetches the index, then only the partitions that may contain
-/// the certificate.
+/// the certificate's hashes.
 fn verify(text: &str, signers: &SignerList, files: &[PublicFile], at: Timestamp) -> Report {
     let fetch = |path: &str| files.iter().find(|file| file.path == path).map(|file| &*file.bytes);
     let (trusted, own) = (signers.trusted(), signers.own());
