@@ -1,4 +1,4 @@
-//! Writes sample certificates in every form into a folder, for a visual check.
+//! Writes sample certificates in every form to a folder for visual inspection.
 //!
 //! `cargo run --release -p bukti-document --example preview -- /tmp/preview`
 

@@ -16,7 +16,7 @@ use crate::font::LEADING;
 /// The size of an A4 page, 210 x 297 mm, in points.
 pub(crate) const SIZE: (f32, f32) = (210.0 * MM, 297.0 * MM);
 
-/// The left and right margin, and the width of the text area between them.
+/// The left and right margins, and the width of the text area between them.
 const MARGIN: f32 = 16.0 * MM;
 const MEASURE: f32 = SIZE.0 - 2.0 * MARGIN;
 /// The height of the guilloche band along the upper edge.

@@ -9,7 +9,7 @@ use crate::colours::Colour;
 use crate::field::{Field, Language};
 use crate::font::{CAPITALS, Face, Fonts, LEADING};
 
-/// A millimetre, in points.
+/// The number of points per millimetre.
 pub(crate) const MM: f32 = 72.0 / 25.4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ pub(crate) struct Colour(pub(crate) u32);
 /// The background of a plain panel.
 pub(crate) const GROUND: Colour = Colour(0x00F3_F8F7);
 pub(crate) const TEXT: Colour = Colour(0x0012_302F);
-/// Secondary text: labels and the second language.
+/// Secondary text, such as labels and the second language.
 pub(crate) const QUIET: Colour = Colour(0x004A_5F5E);
 pub(crate) const BRAND: Colour = Colour(0x0000_696B);
 /// The colour of thin lines.

@@ -88,14 +88,14 @@ pub struct Certificate<'a> {
     pub dose_number: u8,
     /// The number of doses in the series; `None` if the vaccine's doses are not counted.
     pub doses_in_series: Option<u8>,
-    /// Whether this is the WHO's International Certificate of Vaccination or Prophylaxis, with its
-    /// title and wording.
+    /// Whether the certificate has the title and wording of the WHO's International Certificate of
+    /// Vaccination or Prophylaxis.
     pub icvp: bool,
     /// The disease that the vaccine protects against.
     pub disease: &'a DiseaseName,
     /// The vaccine's name in our catalogue.
     pub vaccine: &'a str,
-    /// The batch number.
+    /// The batch number of the vaccine.
     pub batch: &'a str,
     /// The day of the vaccination.
     pub vaccination_date: Date,
@@ -190,7 +190,7 @@ impl Printer {
     ///
     /// # Errors
     ///
-    /// The same as for [`pdf`](Self::pdf).
+    /// The same errors as [`pdf`](Self::pdf).
     pub fn picture(&self, certificate: &Certificate<'_>, locale: Locale) -> Result<String, DocumentError> {
         svg::picture(certificate, &self.publisher, locale)
     }
@@ -215,7 +215,7 @@ pub fn qr_picture(text: &str) -> Result<String, DocumentError> {
     svg::qr(text)
 }
 
-/// An error in rendering a document.
+/// An error while rendering a document.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     /// The text does not fit into a QR code of error correction level M.

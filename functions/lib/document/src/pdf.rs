@@ -1,4 +1,4 @@
-//! Writes a certificate as a PDF.
+//! Writes a certificate as a PDF: fixed content from a template, values as an incremental update.
 
 mod draft;
 mod render;

@@ -28,7 +28,7 @@ pub(crate) struct Run {
     pub(crate) x: usize,
     /// The row, counted from the top.
     pub(crate) y: usize,
-    /// The number of modules.
+    /// The length of the run, in modules.
     pub(crate) length: usize,
 }
 

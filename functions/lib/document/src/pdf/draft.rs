@@ -121,7 +121,7 @@ impl Draft {
         self.operator("w", &[thickness]);
     }
 
-    /// Draws a form XObject, scaled and then moved to `(x, y)`.
+    /// Draws a form XObject, which is first scaled and then moved to `(x, y)`.
     pub(super) fn draw_form(&mut self, name: &str, (x, y): (f32, f32), scale: (f32, f32)) {
         self.operator("q", &[]);
         self.operator("cm", &[scale.0, 0.0, 0.0, scale.1, x, y]);

@@ -56,7 +56,7 @@ impl ZlibWriter {
     }
 }
 
-/// Compresses into a zlib stream (RFC 1950), at a `level` from 1 (fastest) to 9 (smallest).
+/// Compresses bytes to a zlib stream (RFC 1950), at a `level` from 1 (fastest) to 9 (smallest).
 pub(super) fn compressed(plain: &[u8], level: u32) -> Result<Vec<u8>, DocumentError> {
     deflated(plain, level, Header::Zlib, FlushCompress::Finish)
 }

@@ -59,7 +59,7 @@ impl<'b> Update<'b> {
     fn begin(&mut self, number: u32) {
         let at = number.checked_sub(self.base.numbers.start);
         if let Some(offset) = at.and_then(|at| self.offsets.get_mut(at as usize)) {
-            // The cast is lossless: a document is far shorter than 4 GB.
+            // The cast is lossless, since a document is far smaller than 4 GiB.
             *offset = self.out.len() as u32;
         }
         integer(&mut self.out, number as usize);
