@@ -14,7 +14,7 @@ const CARD: (f32, f32) = (242.65, 153.01);
 /// The left margin of the A4 page, in points.
 const MARGIN: f32 = 56.0;
 
-/// The content of `people.json`.
+/// The content of `people.json`, which all peers read.
 #[derive(Serialize, Deserialize)]
 pub struct PeerInput {
     /// The width and height of the A4 page, in points.
@@ -64,7 +64,7 @@ pub struct Line {
     pub size: f32,
     /// Whether the line is set in bold.
     pub bold: bool,
-    /// The text.
+    /// The text of the line.
     pub text: String,
 }
 

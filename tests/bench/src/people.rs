@@ -122,7 +122,7 @@ const NAMES_BEYOND_LATIN_1: [&str; 6] = [
 
 /// A person's dose and the id of its certificate.
 pub struct Person {
-    /// The certificate's id, 16 characters.
+    /// The certificate's id, which has 16 characters.
     pub id: String,
     /// The complete dose that the certificate states.
     pub dose: CompleteDose,

@@ -47,7 +47,7 @@ const GOAL_ZIP_MB: f64 = 4.0;
 pub struct Function {
     /// The function's name in the printed table.
     name: String,
-    /// The program with its arguments.
+    /// The program and its arguments.
     command: Vec<String>,
     /// The size of the service's largest zip file, in megabytes; `None` if the function is not
     /// self-contained.
@@ -62,7 +62,7 @@ impl std::str::FromStr for Function {
     }
 }
 
-/// The measurements of a function.
+/// The measurements of a function over all its starts.
 #[derive(Default)]
 struct Measurements {
     /// The times from the start of the process to the first response, in milliseconds.
@@ -176,7 +176,7 @@ fn event(caller: &Caller, at: usize, person: &FeedRow) -> Value {
     })
 }
 
-/// Runs a function's process once: sends the events, records the times, and returns the comparable
+/// Runs a function's process once. Sends the events, records the times, and returns the comparable
 /// fields of the first response.
 async fn run_process(
     function: &Function,

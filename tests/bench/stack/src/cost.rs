@@ -92,7 +92,7 @@ impl Consumption {
     }
 }
 
-/// The result of the simulation.
+/// The results of the simulation.
 struct Measured {
     people: f64,
     /// The consumption from the feed to the downloads through the link in the SMS.
@@ -417,7 +417,7 @@ fn print(prices: &Prices, template: &str, measured: &Measured) -> Result<()> {
         sealed += usd;
         println!("{what:<52}{usd:>7.2}");
     }
-    // Two certificates per person. The function is billed while it waits for KMS.
+    // Each person has two certificates, and the function is billed while it waits for KMS.
     let waiting_s = 2.0 * MILLION * prices.assumed.kms_ms as f64 / 1000.0;
     let issue = bills.get("Issue").context("the function issue did not run")?;
     let signing =

@@ -35,7 +35,7 @@ pub struct Work {
     pub duration: Duration,
     /// The total CPU time of all invocations.
     pub cpu: Duration,
-    /// The billable calls to services.
+    /// The billable calls to AWS services.
     pub usage: Usage,
 }
 

@@ -36,7 +36,7 @@ const GOAL_P99: f64 = 50.0;
 struct Measurements {
     /// The latencies of responses with status 200.
     succeeded: Vec<f64>,
-    /// The latencies of other responses, by status.
+    /// The latencies of all other responses, keyed by status.
     rejected: BTreeMap<u16, Vec<f64>>,
     duration: Duration,
 }

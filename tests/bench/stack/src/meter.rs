@@ -12,7 +12,7 @@ use bukti_tests::proxy::{self, Call, Upstream};
 use bytes::Bytes;
 use serde_json::Value;
 
-/// The billable calls of a function.
+/// The billable units that a function's calls consumed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
     /// DynamoDB write units, including the units for indexes.
@@ -21,7 +21,7 @@ pub struct Usage {
     pub reads: f64,
     /// S3 calls that are billed at the price of PUT, which are PUT and LIST.
     pub puts: f64,
-    /// Other S3 calls, except DELETE, which is free.
+    /// All other S3 calls except DELETE, which is free.
     pub gets: f64,
 }
 
