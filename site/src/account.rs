@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use crate::api;
 use crate::browser::{self, TaskScope};
 
-/// Key in the browser's storage that records that a visitor logged in with this browser, and
-/// nothing about them. Without it the site skips the session request at the start, which would only
+/// Local storage key that is set while a visitor is logged in with this browser. The value contains
+/// no personal data. If it is absent, the site skips the initial session request, which would
 /// return a 401 on most visits.
 const STORAGE_KEY: &str = "bukti.session";
 
@@ -20,7 +20,7 @@ pub enum LogInState {
     LoggedIn(Session),
 }
 
-/// The log-in state, a Leptos context of the whole site.
+/// Holds the log-in state. Available to every component as a Leptos context.
 #[derive(Clone, Copy)]
 pub struct Account {
     state: RwSignal<LogInState>,
@@ -28,8 +28,8 @@ pub struct Account {
 }
 
 impl Account {
-    /// Provides the state as a context, and asks the server for the session if the browser has
-    /// logged in before.
+    /// Provides the state as a context. Requests the session from the server if the local storage
+    /// says that a visitor is logged in.
     pub fn provide() -> Self {
         let has_logged_in = browser::read_storage(STORAGE_KEY).is_some();
         let state = if has_logged_in { LogInState::Unknown } else { LogInState::LoggedOut };
@@ -48,22 +48,22 @@ impl Account {
         })
     }
 
-    /// The log-in state, tracked.
+    /// Returns the log-in state (tracked read).
     pub fn get(self) -> LogInState {
         self.state.get()
     }
 
-    /// Loads the session from the server.
+    /// Loads the session from the server and updates the log-in state.
     pub fn refresh(self) {
         let before = self.state.get_untracked();
         self.tasks.spawn(Box::pin(async move {
             match api::get::<Session>(OtpRoute::Session.path()).await {
-                // If the state changed while the request was on its way (a log-out), that change
-                // wins.
+                // If the state changed during the request, for example by a log-out, keep that
+                // change.
                 Ok(session) if self.state.get_untracked() == before => self.set_logged_in(session),
                 Ok(_) => {}
                 Err(failure) if failure.is_not_logged_in() => self.set_logged_out(),
-                // The state stays unknown: pages that need it load the session again.
+                // Keep the state. Pages that need the session load it again.
                 Err(_) => {}
             }
         }));

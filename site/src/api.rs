@@ -1,4 +1,5 @@
-//! HTTP client of the API. Every request has a timeout, and every failure a text for the visitor.
+//! HTTP client for the API. Every request has a timeout, and every failure has a text for the
+//! visitor.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -17,7 +18,7 @@ use wasm_split_helpers::SplitLoaderError;
 use crate::browser;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Photographs take long to upload on a slow connection.
+/// Longer than [`TIMEOUT`], because photographs take long to upload over a slow connection.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Why a request failed.
@@ -25,13 +26,13 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_secs(180);
 pub enum Failure {
     Unreachable,
     TimedOut,
-    /// The response is not the expected JSON.
+    /// The response was not the expected JSON.
     Unreadable,
-    /// The server returned an error.
+    /// The server returned an error response.
     Problem(Box<Problem>),
 }
 
-/// A lazy-loaded chunk of the site could not be loaded.
+/// Converts a failure to load a lazy-loaded chunk.
 impl From<SplitLoaderError> for Failure {
     fn from(_: SplitLoaderError) -> Self {
         Self::Unreachable
@@ -52,12 +53,12 @@ impl Failure {
         self.code() == Some(ProblemCode::NotLoggedIn)
     }
 
-    /// What happened, in a few words.
+    /// The heading of the error message.
     pub fn title(&self, locale: Locale) -> String {
         self.text(locale, "title")
     }
 
-    /// What to do about it.
+    /// The text of the error message: what happened and what to do.
     pub fn detail(&self, locale: Locale) -> String {
         let mut detail = self.text(locale, "detail");
         if let Failure::Problem(problem) = self
@@ -94,8 +95,8 @@ pub async fn post<T: DeserializeOwned>(path: &str, body: &impl Serialize) -> Res
     parse(&post_raw(path, body).await?)
 }
 
-/// Posts JSON and returns the response unparsed, for callers whose parser is in a chunk that is
-/// still being loaded, and for those that ignore the body.
+/// Posts JSON and returns the response unparsed, for callers that ignore the response or whose
+/// parser is in a chunk that is still loading.
 pub async fn post_raw(path: &str, body: &impl Serialize) -> Result<String, Failure> {
     let body = serde_json::to_string(body).map_err(|_| Failure::Unreadable)?;
     send(Method::POST, path, Some(body)).await
@@ -105,16 +106,16 @@ pub async fn delete(path: &str) -> Result<(), Failure> {
     send(Method::DELETE, path, None).await.map(drop)
 }
 
-/// Parses a response; fails with [`Failure::Unreadable`].
+/// Parses a JSON response. Returns [`Failure::Unreadable`] if it does not match `T`.
 pub fn parse<T: DeserializeOwned>(response: &str) -> Result<T, Failure> {
-    // The browser's own parser, because a second one would be part of every visitor's download.
+    // Use the browser's JSON parser, because a second one would enlarge every visitor's download.
     let value = js_sys::JSON::parse(response).map_err(|_| Failure::Unreadable)?;
     serde_wasm_bindgen::from_value(value).map_err(|_| Failure::Unreadable)
 }
 
 type ResponseFuture<'path> = Pin<Box<dyn Future<Output = Result<String, Failure>> + 'path>>;
 
-/// Boxed, so that the future is compiled once and not into every caller.
+/// Returns a boxed future, so that its code is compiled once instead of into every caller.
 fn send(method: Method, path: &str, body: Option<String>) -> ResponseFuture<'_> {
     Box::pin(with_timeout(TIMEOUT, |signal| fetch(method, path, body, signal)))
 }
@@ -129,7 +130,7 @@ pub async fn put_file(address: &str, content_type: &str, file: web_sys::File) ->
             .abort_signal(Some(&signal))
             .body(JsValue::from(file))?;
         let response = request.send().await?;
-        // 412: an earlier attempt has stored the file, but its response was lost.
+        // Status 412 means that an earlier attempt stored the file but its response was lost.
         let status = if response.status() == 412 { 200 } else { response.status() };
         Ok((status, response.text().await?))
     });
@@ -182,6 +183,6 @@ async fn fetch(
         None => request.build()?,
     };
     let response = request.send().await?;
-    // Reading the body is subject to the timeout, too.
+    // Read the body here, so that the timeout covers it too.
     Ok((response.status(), response.text().await?))
 }

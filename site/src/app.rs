@@ -1,4 +1,4 @@
-//! The root component: the frame around every page.
+//! The root component, which renders the frame around every page.
 
 use leptos::prelude::*;
 
@@ -10,10 +10,10 @@ use crate::pages;
 use crate::place::{Address, Router};
 use crate::settings::Settings;
 
-/// Header, page, footer, and the tab bar, which only phones show.
+/// Renders the header, the page, the footer, and the tab bar, which only phones show.
 #[component]
 pub fn App(
-    /// Where the visit begins.
+    /// The page and language to show first.
     address: Address,
 ) -> impl IntoView {
     let language = Language::provide(address.locale);
@@ -68,7 +68,7 @@ mod tests {
             missing.is_empty(),
             "keys without a text: {missing:?}; add them to functions/lib/locales/texts"
         );
-        // Built at run time from a code; each of these prefixes has a test of its own.
+        // Keys with these prefixes are built from codes at run time. Each prefix has its own test.
         let composed = [
             "site.help.",
             "site.privacy.",

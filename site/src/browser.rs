@@ -1,4 +1,4 @@
-//! Browser APIs that the site uses beside rendering.
+//! Wrappers for the browser APIs that the site uses, apart from rendering.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use leptos::task::spawn_local_scoped_with_cancellation;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Whether the code runs in a browser; `false` while pages are pre-rendered, when no browser API
-/// may be called.
+/// Whether the code runs in a browser. `false` during pre-rendering, when browser APIs are not
+/// available.
 pub const IS_BROWSER: bool = cfg!(target_arch = "wasm32");
 
 pub fn path() -> String {
     window().location().pathname().unwrap_or_default()
 }
 
-/// The fragment of the URL, with its `#`.
+/// The fragment of the URL, including the `#`. Empty if there is none.
 pub fn fragment() -> String {
     if !IS_BROWSER {
         return String::new();
@@ -25,14 +25,14 @@ pub fn fragment() -> String {
     window().location().hash().unwrap_or_default()
 }
 
-/// The content of `<meta name="…" content="…">`.
+/// The `content` attribute of the `<meta>` element with this name.
 #[cfg(target_arch = "wasm32")]
 pub fn meta(name: &str) -> Option<String> {
     let meta = document().query_selector(&format!("meta[name={name}]")).ok()??;
     meta.get_attribute("content")
 }
 
-/// Whether the browser accepts cookies, without which nobody can log in.
+/// Whether the browser accepts cookies, which log-in requires.
 pub fn accepts_cookies() -> bool {
     if !IS_BROWSER {
         return true;
@@ -45,7 +45,7 @@ fn storage() -> Option<web_sys::Storage> {
     if !IS_BROWSER {
         return None;
     }
-    // Private windows may forbid it.
+    // Browsers may deny access to local storage in private windows.
     window().local_storage().ok().flatten()
 }
 
@@ -53,10 +53,11 @@ pub fn read_storage(name: &str) -> Option<String> {
     storage()?.get_item(name).ok().flatten()
 }
 
-/// Stores a value, or removes it. Never personal data, because phones are shared.
+/// Stores a value in local storage, or removes it if `value` is `None`. Never store personal data
+/// here, because phones are shared.
 pub fn write_storage(name: &str, value: Option<&str>) {
     if let Some(storage) = storage() {
-        // If the browser refuses, the next visit starts without the value.
+        // Ignore failures: the next visit then starts without the value.
         let _ = match value {
             Some(value) => storage.set_item(name, value),
             None => storage.remove_item(name),
@@ -64,7 +65,7 @@ pub fn write_storage(name: &str, value: Option<&str>) {
     }
 }
 
-/// Sets the `lang` attribute, which screen readers and translators use.
+/// Sets the document's `lang` attribute, which screen readers and translation tools use.
 pub fn set_page_language(tag: &str) {
     if let Some(root) = document().document_element() {
         let _ = root.set_attribute("lang", tag);
@@ -75,7 +76,7 @@ pub fn page_language() -> String {
     document().document_element().and_then(|root| root.get_attribute("lang")).unwrap_or_default()
 }
 
-/// Moves the focus to an element in the next task, when the element has been rendered.
+/// Moves the focus to an element in the next task, after the element has been rendered.
 pub fn focus_after_render(id: &'static str) {
     if !IS_BROWSER {
         return;
@@ -92,27 +93,28 @@ pub fn focus_after_render(id: &'static str) {
     );
 }
 
-/// Navigates to a URL. If it is served as an attachment, the browser downloads it and the page
-/// stays.
+/// Navigates to a URL. If the response is an attachment, the browser downloads it and stays on the
+/// page.
 pub fn open_url(address: &str) {
     let _ = window().location().assign(address);
 }
 
 /// Spawns tasks that are cancelled when the component that created the scope is removed.
 ///
-/// A component takes its scope when it is created, not when a task begins: a tap may remove the
-/// button that was tapped, as "try again" does with the notice that contains it, and the task must
-/// outlive the button.
+/// A component captures its scope when it is created, not when a task starts. A tap may remove the
+/// tapped button, as "try again" removes the notice that contains it, and the task must outlive the
+/// button.
 #[derive(Clone, Copy)]
 pub struct TaskScope(StoredValue<Option<WeakOwner>>);
 
 impl TaskScope {
-    /// The scope of the component that is being created.
+    /// Returns the scope of the component that is being created.
     pub fn current() -> Self {
         Self(StoredValue::new(Owner::current().map(|owner| owner.downgrade())))
     }
 
-    /// Spawns a task. Takes a box, so that this function is compiled once and not for every task.
+    /// Spawns a task. Takes a boxed future, so that this function is compiled once instead of once
+    /// per task.
     pub fn spawn(self, task: Pin<Box<dyn Future<Output = ()>>>) {
         if !IS_BROWSER {
             return;
@@ -124,7 +126,7 @@ impl TaskScope {
     }
 }
 
-/// Runs an effect. Takes a box for the same reason as [`TaskScope::spawn`].
+/// Creates an effect. Takes a boxed closure for the same reason as [`TaskScope::spawn`].
 pub fn effect(run: Box<dyn Fn()>) {
     Effect::new(run);
 }
@@ -137,25 +139,25 @@ pub async fn sleep(milliseconds: i32) {
     let _ = JsFuture::from(promise).await;
 }
 
-/// A monotonic clock in milliseconds, for measuring durations.
+/// The time of a monotonic clock in milliseconds, for measuring durations.
 pub fn monotonic_millis() -> f64 {
     window().performance().map_or(0.0, |performance| performance.now())
 }
 
-/// Unix time in seconds.
+/// The current Unix time in seconds.
 pub fn unix_time() -> i64 {
     (js_sys::Date::now() / 1000.0) as i64
 }
 
-/// A `data:` URL that contains the picture, so that it needs no request.
+/// Encodes an SVG image as a `data:` URL, which needs no request.
 pub fn svg_data_url(svg: &str) -> String {
     let encoded = js_sys::encode_uri_component(svg);
     format!("data:image/svg+xml,{}", JsValue::from(encoded).as_string().unwrap_or_default())
 }
 
-/// Saves a picture (SVG, with a card's proportions) as a PNG in the size of an upright screen, to
-/// be set as the phone's wallpaper. The picture is in the middle, where neither clock nor icons
-/// cover it. Returns `false` if the browser cannot do this.
+/// Saves an SVG image with the proportions of a card as a PNG wallpaper for the phone, in the size
+/// of the screen in portrait orientation. The image is centred, where neither the clock nor icons
+/// cover it. Returns `false` if the browser does not support this.
 pub async fn save_as_wallpaper(svg: &str, file_name: &str) -> bool {
     draw_wallpaper(svg)
         .await
@@ -169,7 +171,8 @@ pub async fn save_as_wallpaper(svg: &str, file_name: &str) -> bool {
         .is_ok()
 }
 
-/// Width in pixels below which a wallpaper is scaled up, so that its QR code is sharp.
+/// Minimum width of a wallpaper in pixels. Narrower ones are scaled up, so that the QR code is
+/// sharp.
 const MIN_WALLPAPER_WIDTH: f64 = 1080.0;
 
 /// Draws the wallpaper and returns it as a `data:` URL.
@@ -179,7 +182,7 @@ async fn draw_wallpaper(svg: &str) -> Result<String, JsValue> {
     JsFuture::from(image.decode()).await?;
     let (screen, pixel_ratio) = (window().screen()?, window().device_pixel_ratio());
     let pixels = [screen.width()?, screen.height()?].map(|side| f64::from(side) * pixel_ratio);
-    // Upright even if the screen is in landscape, as on a laptop.
+    // Use portrait orientation even if the screen is in landscape, as on a laptop.
     let height = pixels[0].max(pixels[1]);
     let width = pixels[0].min(pixels[1]).min(height * 9.0 / 16.0);
     let scale = (MIN_WALLPAPER_WIDTH / width).max(1.0);
@@ -197,42 +200,42 @@ async fn draw_wallpaper(svg: &str) -> Result<String, JsValue> {
     canvas.to_data_url()
 }
 
-/// Copies a text to the clipboard. Returns `false` if the browser does not allow it.
+/// Copies text to the clipboard. Returns `false` if the browser does not allow this.
 pub async fn copy_to_clipboard(text: &str) -> bool {
     let navigator = window().navigator();
-    // Pages without HTTPS have no clipboard.
+    // The clipboard is not available on pages without HTTPS.
     js_sys::Reflect::has(&navigator, &"clipboard".into()).unwrap_or(false)
         && JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
 }
 
-/// Date, hour and minute of a moment (RFC 3339, or Unix time in milliseconds) in the browser's time
-/// zone. `None` if the moment cannot be parsed.
+/// Converts a time to date, hour and minute in the browser's time zone. The time is an RFC 3339
+/// string or a number of milliseconds since the Unix epoch. `None` if it cannot be parsed.
 pub fn local_time(moment: impl Into<JsValue>) -> Option<(jiff::civil::Date, u32, u32)> {
     let local = js_sys::Date::new(&moment.into());
     let part = |value: u32| i8::try_from(value).ok();
     let year = i16::try_from(local.get_full_year()).ok()?;
-    // JavaScript's "invalid date" has NaN in each part, which arrives here as zero and is rejected
-    // as a day.
+    // All parts of JavaScript's "Invalid Date" are NaN. They are converted to zero, which is not a
+    // valid day.
     let date = jiff::civil::Date::new(year, part(local.get_month() + 1)?, part(local.get_date())?).ok()?;
     Some((date, local.get_hours(), local.get_minutes()))
 }
 
-/// The current date in the browser's time zone. `None` if its clock is unusable.
+/// The current date in the browser's time zone. `None` if the browser's clock is out of range.
 pub fn today() -> Option<jiff::civil::Date> {
     let now = js_sys::Date::new_0();
     local_time(String::from(now.to_iso_string())).map(|(date, ..)| date)
 }
 
-/// Days since a moment (RFC 3339).
+/// Days since an RFC 3339 time. NaN if it cannot be parsed.
 pub fn days_since(moment: &str) -> f64 {
     (js_sys::Date::now() - js_sys::Date::parse(moment)) / 86_400_000.0
 }
 
 /// Installs the service worker, which makes `/verify` work offline, and waits until it is active.
-/// Returns `false` if the browser has none.
+/// Returns `false` if it cannot be installed.
 pub async fn install_service_worker() -> bool {
     let navigator = window().navigator();
-    // Private windows and pages without HTTPS have no service workers.
+    // Service workers are not available in private windows and on pages without HTTPS.
     if !js_sys::Reflect::has(&navigator, &"serviceWorker".into()).unwrap_or(false) {
         return false;
     }

@@ -9,17 +9,17 @@ use web_sys::{ImageBitmap, MediaStream, MediaStreamConstraints, MediaStreamTrack
 pub enum CameraError {
     /// The visitor or the browser denied access.
     Denied,
-    /// There is none, or another program uses it.
+    /// There is no camera, or another program is using it.
     Unavailable,
 }
 
-/// Opens the camera, the rear one if there are several. It stays on until [`close`].
+/// Opens the camera, preferably the rear one. It stays on until [`close`] is called.
 pub async fn open() -> Result<MediaStream, CameraError> {
     let constraints_json = r#"{"facingMode":"environment","width":{"ideal":1280},"height":{"ideal":720}}"#;
     let constraints = MediaStreamConstraints::new();
     constraints.set_video(&js_sys::JSON::parse(constraints_json).unwrap_or(JsValue::TRUE));
     let devices = window().navigator().media_devices().map_err(|_| CameraError::Unavailable)?;
-    // Pages without HTTPS have no media devices.
+    // This fails on pages without HTTPS, which have no media devices.
     let request =
         devices.get_user_media_with_constraints(&constraints).map_err(|_| CameraError::Unavailable)?;
     let stream = JsFuture::from(request).await.map_err(|error| {
@@ -34,7 +34,7 @@ pub fn close(stream: &MediaStream) {
     tracks(stream).for_each(|track| track.stop());
 }
 
-/// Whether the camera has a torch that can be switched.
+/// Whether the camera has a torch that the page can switch on and off.
 pub fn has_torch(stream: &MediaStream) -> bool {
     tracks(stream).any(|track| {
         let get = js_sys::Reflect::get(&track, &"getCapabilities".into()).unwrap_or_default();
@@ -48,7 +48,7 @@ pub fn set_torch(stream: &MediaStream, on: bool) {
     let constraints_json =
         js_sys::JSON::parse(&format!(r#"{{"advanced":[{{"torch":{on}}}]}}"#)).unwrap_or_default();
     for track in tracks(stream) {
-        // If the device refuses, the torch stays as it is.
+        // Ignore failures: the torch then stays as it is.
         let _ = track.apply_constraints_with_constraints(constraints_json.unchecked_ref());
     }
 }
@@ -57,7 +57,7 @@ fn tracks(stream: &MediaStream) -> impl Iterator<Item = MediaStreamTrack> {
     stream.get_video_tracks().iter().filter_map(|track| track.dyn_into().ok()).collect::<Vec<_>>().into_iter()
 }
 
-/// Captures the current frame. `None` until the camera has delivered the first.
+/// Captures the current frame. `None` if the camera has not delivered a frame yet.
 pub async fn capture_frame(video: &web_sys::HtmlVideoElement) -> Option<ImageBitmap> {
     const HAVE_CURRENT_DATA: u16 = 2;
     if video.ready_state() < HAVE_CURRENT_DATA {

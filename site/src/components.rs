@@ -1,4 +1,4 @@
-//! Components that several pages use.
+//! Components shared by several pages.
 
 mod busy_button;
 mod captcha;

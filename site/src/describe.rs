@@ -1,4 +1,4 @@
-//! Texts for the codes of API responses.
+//! Texts for the codes in API responses.
 
 use bukti_domain::{Actor, CaseState, NextStep, Reason, Tone};
 use bukti_locales::{Locale, fill, text};
@@ -7,14 +7,14 @@ use jiff::civil::Date;
 
 use crate::browser;
 
-/// Date, hour and minute.
+/// Formats a date with hour and minute.
 pub fn moment(locale: Locale, (date, hour, minute): (Date, u32, u32)) -> String {
     let (hour, minute) = (format!("{hour:02}"), format!("{minute:02}"));
     let date = bukti_locales::date(locale, date);
     fill(locale, "site.moment", &[("date", &date), ("hour", &hour), ("minute", &minute)])
 }
 
-/// A moment in Unix seconds, in the reader's time zone.
+/// Formats a Unix time in seconds, in the browser's time zone. Empty if it is out of range.
 pub fn moment_at(locale: Locale, seconds: i64) -> String {
     browser::local_time(seconds as f64 * 1000.0).map(|at| moment(locale, at)).unwrap_or_default()
 }
@@ -27,8 +27,8 @@ pub fn case_tone(state: CaseState) -> Tone {
     }
 }
 
-/// A person who shares a phone number with others: the name, and if another one has the same name,
-/// also the end of the identity number and the year of birth.
+/// The label of a person among all people with the same phone number. It is the name, followed by
+/// the last digits of the identity number and the year of birth if others have the same name.
 pub fn person(locale: Locale, person: &Person, all: &[Person]) -> String {
     let is_namesake =
         |other: &Person| other.id != person.id && other.name.to_lowercase() == person.name.to_lowercase();
@@ -41,12 +41,13 @@ pub fn person(locale: Locale, person: &Person, all: &[Person]) -> String {
     fill(locale, "site.account.namesake", &values)
 }
 
-/// The text of a code that belongs to cases, for example of a `state` or an `action`.
+/// The text for a code of the helpdesk. `kind` is the type of code, for example `state` or
+/// `action`.
 pub fn case_text(locale: Locale, kind: &str, code: &str) -> String {
     text(locale, &format!("site.case.{kind}.{code}")).to_owned()
 }
 
-/// The vaccines grouped by disease, in the order of the catalogue.
+/// Groups the vaccines by disease, in the order of the catalogue.
 pub fn vaccines_by_disease(locale: Locale, vaccines: &Vaccines) -> Vec<(String, Vec<String>)> {
     let mut groups: Vec<(String, Vec<String>)> = Vec::new();
     for choice in &vaccines.vaccines {
@@ -59,12 +60,12 @@ pub fn vaccines_by_disease(locale: Locale, vaccines: &Vaccines) -> Vec<(String, 
     groups
 }
 
-/// The diagnosis in a few words.
+/// The heading of a diagnosis.
 pub fn diagnosis_title(locale: Locale, diagnosis: &Diagnosis) -> String {
     text(locale, &format!("diagnosis.{}.title", diagnosis.code.code())).to_owned()
 }
 
-/// The diagnosis in full: what is wrong, why, and what happens next.
+/// The text of a diagnosis: what is wrong, why, and what happens next.
 pub fn diagnosis_text(locale: Locale, diagnosis: &Diagnosis, dose: Option<&DoseStatus>) -> String {
     let or = |value: Option<&String>, key| value.map_or_else(|| text(locale, key).to_owned(), String::clone);
     let facility = or(dose.and_then(|dose| dose.facility.as_ref()), "site.unknown.facility");
@@ -89,8 +90,8 @@ pub fn diagnosis_text(locale: Locale, diagnosis: &Diagnosis, dose: Option<&DoseS
     )
 }
 
-/// The reasons as a list in a sentence, without those about the phone, which do not prevent a
-/// certificate.
+/// Joins the reasons into a list for use in a sentence. Reasons about the phone number are omitted,
+/// because they do not prevent a certificate.
 fn reasons(locale: Locale, reasons: &[Reason]) -> String {
     let about_phone = [Reason::PhoneMissing, Reason::PhoneInvalid, Reason::PhoneCorrected];
     let mut nouns: Vec<&str> = Vec::new();
@@ -112,7 +113,7 @@ fn reasons(locale: Locale, reasons: &[Reason]) -> String {
     }
 }
 
-/// Who has to act. `None` if nobody has to.
+/// Who has to act. `None` if no action is required.
 pub fn actor(locale: Locale, actor: Actor) -> Option<String> {
     (actor != Actor::Nobody).then(|| text(locale, &format!("diagnosis.actor.{}", actor.code())).to_owned())
 }

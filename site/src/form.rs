@@ -1,5 +1,5 @@
-//! What all forms share: problems of fields, failed requests, and protection against sending a
-//! request twice.
+//! State shared by all forms: field problems, failed requests, and protection against duplicate
+//! requests.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,43 +14,35 @@ use crate::browser::TaskScope;
 use crate::language::Language;
 
 codes! {
-    /// A field of a form.
+    /// A form field.
     Field,
-    /// The id of its element, to which the error summary links.
+    /// The id of the field's element. The error summary links to it.
     id: &'static str {
-        /// Full name.
         Name = "name" => "field-name",
         /// 16-digit identity number.
         Nik = "nik" => "field-nik",
-        /// Passport number.
         Passport = "passport" => "field-passport",
-        /// Mobile phone number.
         Phone = "phone" => "field-phone",
-        /// One-time code.
+        /// A one-time code that was sent by SMS.
         Code = "code" => "field-code",
-        /// Birth date.
         BirthDate = "birth_date" => "field-birth-date",
-        /// Date of a vaccination.
         VaccinationDate = "vaccination_date" => "field-vaccination-date",
-        /// Vaccine.
         Vaccine = "vaccine" => "field-vaccine",
-        /// Tick-box of the captcha.
+        /// The checkbox of the captcha.
         Captcha = "captcha" => "field-captcha",
-        /// What is to be corrected.
+        /// The kind of correction that the applicant requests.
         Correction = "correction" => "field-correction",
-        /// Number of a dose.
         DoseNumber = "dose_number" => "field-dose-number",
-        /// Facility that vaccinated.
+        /// The facility that gave the dose.
         Facility = "facility" => "field-facility",
-        /// Note to the officer.
+        /// The applicant's note to the officer.
         Note = "note" => "field-note",
-        /// Pictures and PDFs.
+        /// Images and PDFs that support a request for a correction.
         Evidence = "evidence" => "field-evidence",
-        /// Case number.
         CaseNumber = "number" => "field-number",
-        /// Reply to an officer.
+        /// The applicant's reply to an officer.
         Reply = "text" => "field-text",
-        /// Code from an officer's authenticator.
+        /// A one-time code from an officer's authenticator app.
         Authenticator = "authenticator" => "field-authenticator",
         /// Identity number or passport number.
         Identity = "identity" => "field-identity",
@@ -60,28 +52,26 @@ codes! {
         Dose = "dose" => "field-dose",
         /// The corrected value.
         Right = "right" => "field-right",
-        /// Who at the facility confirmed the value.
+        /// The person at the facility who confirmed the value.
         FacilityWord = "facility_word" => "field-facility-word",
-        /// Batch number.
         Batch = "batch" => "field-batch",
-        /// Facility code.
         FacilityCode = "facility_code" => "field-facility-code",
-        /// What an officer searches by.
+        /// The kind of number that an officer searches by.
         SearchBy = "search_by" => "field-search-by",
-        /// An officer's reason.
+        /// An officer's reason for a decision or a search.
         Why = "why" => "field-why",
-        /// An officer's reason for sending an SMS again.
+        /// An officer's reason for resending an SMS.
         ResendWhy = "resend_why" => "field-resend-why",
     }
 }
 
 impl Field {
-    /// The id of the error message.
+    /// The id of the element that contains the error message.
     pub fn error_id(self) -> String {
         format!("{}-error", self.id())
     }
 
-    /// The id of the help below the label.
+    /// The id of the element that contains the help text.
     pub fn hint_id(self) -> String {
         format!("{}-hint", self.id())
     }
@@ -91,9 +81,9 @@ impl Field {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
     Missing,
-    /// It cannot be parsed.
+    /// The input cannot be parsed.
     Invalid,
-    /// The server rejected the value; with the attempts that are left, if they are limited.
+    /// The server rejected the value. Contains the number of remaining attempts if it is limited.
     Rejected(Option<u32>),
 }
 
@@ -104,7 +94,7 @@ pub struct FieldProblem {
 }
 
 impl FieldProblem {
-    /// The error message, the same in the summary and beside the field.
+    /// The error message, which appears both in the error summary and next to the field.
     pub fn message(self, locale: Locale) -> String {
         let name = self.field.code();
         let code = match self.kind {
@@ -121,7 +111,8 @@ impl FieldProblem {
     }
 }
 
-/// The problem of a field that did not parse: missing if it is blank, else invalid.
+/// Returns the problem of a field that was not parsed: missing if it is blank, otherwise invalid.
+/// `None` if it was parsed.
 pub fn check<T>(field: Field, typed: &str, parsed: Option<T>) -> Option<FieldProblem> {
     let kind = match parsed {
         Some(_) => return None,
@@ -131,8 +122,7 @@ pub fn check<T>(field: Field, typed: &str, parsed: Option<T>) -> Option<FieldPro
     Some(FieldProblem { field, kind })
 }
 
-/// The problems of fields that a server error is about; empty if it is about none that the site
-/// knows.
+/// Converts a server error to problems of the fields that caused it. Empty if no known field did.
 fn field_problems(problem: &Problem) -> Vec<FieldProblem> {
     let problem_of = |field, kind| vec![FieldProblem { field, kind }];
     match problem.code {
@@ -157,13 +147,13 @@ fn field_problems(problem: &Problem) -> Vec<FieldProblem> {
     }
 }
 
-/// State of a form.
+/// The state of a form.
 #[derive(Clone, Copy)]
 pub struct Form {
     pub problems: RwSignal<Vec<FieldProblem>>,
-    /// Why the last request failed.
+    /// Why the last request failed; `None` if it did not fail.
     pub failure: RwSignal<Option<Failure>>,
-    /// Whether a request is on its way.
+    /// Whether a request is in progress.
     pub busy: RwSignal<bool>,
     tasks: TaskScope,
 }
@@ -178,7 +168,7 @@ impl Form {
         }
     }
 
-    /// The error message of a field.
+    /// The error message of a field in the current language. `None` if the field has no problem.
     pub fn message(self, field: Field) -> Signal<Option<String>> {
         let language = Language::current();
         Signal::derive(move || {
@@ -188,9 +178,9 @@ impl Form {
         })
     }
 
-    /// Sends the request unless a field has a problem or another request is on its way, so that a
-    /// double tap sends one request. The task is cancelled with the component that created the
-    /// form.
+    /// Sends the request unless a field has a problem or another request is in progress, so that a
+    /// double tap sends only one request. The task is cancelled when the component that created the
+    /// form is removed.
     pub fn send<R>(self, problems: Vec<FieldProblem>, request: R)
     where
         R: Future<Output = Result<(), Failure>> + 'static,
@@ -198,7 +188,7 @@ impl Form {
         self.send_boxed(problems, Box::pin(request));
     }
 
-    /// Clears problems and failure.
+    /// Clears the field problems and the failure.
     pub fn clear(self) {
         self.problems.set(Vec::new());
         self.failure.set(None);
@@ -228,7 +218,7 @@ impl Form {
         }));
     }
 
-    /// Shows a failure: at the field that it is about, else above the form.
+    /// Shows a failure next to the field that caused it, or above the form if no field did.
     fn show_failure(self, failure: Failure) {
         let problems = match &failure {
             Failure::Problem(problem) => field_problems(problem),

@@ -3,12 +3,12 @@
 use bukti_domain::{BirthDate, parse_date};
 use jiff::civil::Date;
 
-/// Formats a NIK while it is typed: its digits in groups of four, and the new position of the
-/// caret.
+/// Formats a NIK while it is being typed. Returns its digits in groups of four, and the new
+/// position of the caret.
 ///
 /// Digits beyond the sixteenth are kept, because dropping them would hide that a digit was typed
 /// twice. A caret between two groups is placed before the space, so that Backspace deletes a digit
-/// and not a space that is inserted again.
+/// and not the space, which would be inserted again.
 pub fn group_nik(typed: &str, caret: usize) -> (String, usize) {
     let is_digit = |character: &char| character.is_ascii_digit();
     let before = typed.chars().take(caret).filter(is_digit).count();
@@ -22,7 +22,7 @@ pub fn group_nik(typed: &str, caret: usize) -> (String, usize) {
     (grouped, before + before.saturating_sub(1) / 4)
 }
 
-/// Parses a date from three fields. `None` if there is no such date.
+/// Parses a date from three fields. `None` if they do not form a valid date.
 pub fn date(day: &str, month: &str, year: &str) -> Option<Date> {
     let digits = |text: &str| {
         let text = text.trim();
@@ -32,8 +32,8 @@ pub fn date(day: &str, month: &str, year: &str) -> Option<Date> {
     parse_date(&format!("{year:0>4}-{month:0>2}-{day:0>2}")).filter(|date| date.year() >= 1900)
 }
 
-/// Parses a birth date from three fields. The day, or day and month, may be empty, since some
-/// passports state no more. `None` if there is no such date.
+/// Parses a birth date from three fields. The day, or both day and month, may be empty, because
+/// some passports omit them. `None` if the fields do not form a valid date.
 pub fn birth_date(day: &str, month: &str, year: &str) -> Option<BirthDate> {
     let day = day.trim();
     if !day.is_empty() {
@@ -44,8 +44,8 @@ pub fn birth_date(day: &str, month: &str, year: &str) -> Option<BirthDate> {
     BirthDate::parse(&written).filter(|born| born.year() >= 1900)
 }
 
-/// The `tel:` URI of a phone number as people write it: `119 ext. 9` becomes `tel:119,9`. The comma
-/// makes the phone wait for the answer before it dials the extension.
+/// Converts a written phone number to a `tel:` URI. For example, `119 ext. 9` becomes `tel:119,9`.
+/// The comma makes the phone pause before it dials the extension.
 pub fn tel_uri(written: &str) -> String {
     let mut address = String::from("tel:");
     let mut parts = written.split("ext");
@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn keeps_position_of_caret() {
-        // A digit inserted at the front.
+        // A digit was inserted at the front.
         assert_eq!(group_nik("93171 012", 1), ("9317 1012".into(), 1));
-        // Backspace deleted the space: the caret moves before it.
+        // Backspace deleted the space. The space is inserted again, with the caret before it.
         assert_eq!(group_nik("31710124", 4), ("3171 0124".into(), 4));
         assert_eq!(group_nik("3171 0124", 6), ("3171 0124".into(), 6));
     }

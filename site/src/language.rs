@@ -1,21 +1,21 @@
-//! The language of the page. The URL determines it. Each language's texts are a file, so that a
-//! phone loads one language only.
+//! The language of the page, which the URL determines. The texts of each language are in a separate
+//! file, so that a visitor downloads only one language.
 
 use bukti_locales::{Locale, fill, text};
 use leptos::prelude::*;
 
 use crate::browser;
 
-/// The language of the page, a Leptos context of the whole site.
+/// Holds the language of the page. Available to every component as a Leptos context.
 #[derive(Clone, Copy)]
 pub struct Language(RwSignal<Locale>);
 
 impl Language {
-    /// Provides the language as a context.
+    /// Provides the language as a context, and keeps the document's `lang` attribute up to date.
     pub fn provide(locale: Locale) -> Self {
         let language = Self(RwSignal::new(locale));
         provide_context(language);
-        // The `html` element is outside of what Leptos renders.
+        // Leptos does not render the `html` element, so an effect sets its attribute.
         browser::effect(Box::new(move || browser::set_page_language(language.get().tag())));
         language
     }
@@ -24,24 +24,24 @@ impl Language {
         use_context().unwrap_or_else(|| Self(RwSignal::new(Locale::default())))
     }
 
-    /// The language, tracked.
+    /// Returns the language (tracked read).
     pub fn get(self) -> Locale {
         self.0.get()
     }
 
-    /// The language, untracked.
+    /// Returns the language (untracked read).
     pub fn get_untracked(self) -> Locale {
         self.0.get_untracked()
     }
 
-    /// Changes the language. Its texts must be loaded.
+    /// Changes the language. The texts of the new language must be loaded already.
     pub fn set(self, locale: Locale) {
         if self.get_untracked() != locale {
             self.0.set(locale);
         }
     }
 
-    /// Loads the texts of a language unless they are loaded. Returns `false` if that fails.
+    /// Loads the texts of a language if they are not loaded yet. Returns `false` if loading fails.
     #[cfg(target_arch = "wasm32")]
     pub async fn load(self, locale: Locale) -> bool {
         if bukti_locales::is_provided(locale) {
@@ -57,20 +57,20 @@ impl Language {
         }
     }
 
-    /// The native program embeds all texts.
+    /// Does nothing, because the native program embeds all texts.
     #[cfg(not(target_arch = "wasm32"))]
     pub async fn load(self, _: Locale) -> bool {
         true
     }
 }
 
-/// The text of a key in the language of the page.
+/// Returns a reactive closure that looks up a text in the language of the page.
 pub fn tr(key: &'static str) -> impl Fn() -> &'static str + Copy + Send + Sync + 'static {
     let language = Language::current();
     move || text(language.get(), key)
 }
 
-/// The text of a key in the language of the page, with its placeholders filled in.
+/// Like [`tr`], but also fills in the placeholders of the text.
 pub fn tr_with<V>(key: &'static str, values: V) -> impl Fn() -> String + Clone + Send + Sync + 'static
 where
     V: Fn(Locale) -> Vec<(&'static str, String)> + Clone + Send + Sync + 'static,

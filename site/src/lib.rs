@@ -1,16 +1,17 @@
-//! The citizens' web site, rendered in the browser.
+//! The web site for citizens, rendered in the browser.
 //!
-//! `pages/` has a file or folder for each page, `components/` a folder for each component that
-//! pages share; `place` is the router. Code that can be tested without a browser is separate:
-//! `proof` (captcha), `input` (typed values), `describe` and `verdict` (texts for codes). Texts are
-//! in `functions/lib/locales/texts`. Styles of a single page or component are in its folder; their
-//! foundations are in `styles/`, in the order of the numbers: tokens, elements, layout, shared
-//! styles. `verifier/` is a separate wasm module that only `/verify` loads.
+//! `pages/` contains a file or folder for each page, `components/` a folder for each shared
+//! component, and `place` the router. Code that can be tested without a browser is in separate
+//! modules: `proof` (captcha), `input` (typed values), `describe` and `verdict` (texts for codes).
+//! Texts are in `functions/lib/locales/texts`. Styles of a single page or component are in its
+//! folder. Global styles are in `styles/`, where file names are numbered in loading order: tokens,
+//! elements, layout, shared styles. `verifier/` is a separate wasm module that only `/verify`
+//! loads.
 //!
 //! The source is compiled twice: to WebAssembly as the site ([`start`]), and natively as a program
 //! that pre-renders each page ([`prerendered`]).
 
-// The type of a page nests the types of all its elements.
+// The type of a page nests the types of all its elements, which exceeds the default limit.
 #![recursion_limit = "512"]
 
 mod account;

@@ -1,9 +1,10 @@
-//! Starts the site in a pre-rendered page.
+//! Starts the site on a pre-rendered page.
 //!
-//! The site is rendered beside the pre-rendered page and then replaces it in one step, together
-//! with what was typed, ticked and opened in the meantime, and the focus. Both come from the same
-//! source, so nothing flashes or moves. Hydration would need each node where it expects it;
-//! replacement also works after a translator or an extension has changed the page.
+//! The site is rendered into a detached element, which then replaces the pre-rendered page in one
+//! step. Input, ticked boxes, opened details and the focus are carried over. Both versions come
+//! from the same source, so nothing flickers or moves. Hydration would require every node to be in
+//! its expected place. Replacement also works if a translation tool or an extension has changed the
+//! page.
 
 use bukti_locales::Texts;
 use leptos::mount::mount_to;
@@ -15,15 +16,16 @@ use crate::browser;
 use crate::pages;
 use crate::place::Address;
 
-/// Elements that can be typed into, ticked or opened.
+/// CSS selector of the elements whose state is carried over.
 const STATEFUL_ELEMENTS: &str = "input[id], textarea[id], select[id], details[id]";
 
-/// Renders the site and replaces the pre-rendered page with it. `texts` are those of the page's
-/// language.
+/// Renders the site and replaces the pre-rendered page with it. `texts` contains the texts in the
+/// page's language.
 ///
 /// # Errors
 ///
-/// If the page's chunk cannot be loaded, or the document is not a page of this site.
+/// Returns an error if `texts` cannot be parsed, the page's chunk cannot be loaded, or the document
+/// is not a page of this site.
 pub async fn start(texts: JsValue) -> Result<(), JsValue> {
     let address = Address::parse(&browser::path());
     let texts: Texts = serde_wasm_bindgen::from_value(texts)?;
@@ -45,7 +47,7 @@ pub async fn start(texts: JsValue) -> Result<(), JsValue> {
             state.restore(&element)?;
         }
     }
-    // The handlers of the dispatched events run first.
+    // Let the handlers of the dispatched events run first.
     browser::sleep(0).await;
     if let Some(element) = focused.and_then(|id| document().get_element_by_id(&id)) {
         let options = web_sys::FocusOptions::new();
@@ -53,14 +55,14 @@ pub async fn start(texts: JsValue) -> Result<(), JsValue> {
         element.unchecked_ref::<web_sys::HtmlElement>().focus_with_options(&options)?;
         let caret = states.iter().find(|state| state.id == element.id()).and_then(|state| state.caret);
         if let (Some(caret), Some(field)) = (caret, element.dyn_ref::<web_sys::HtmlInputElement>()) {
-            // Fails only for input types without a caret.
+            // This fails only for input types without a caret.
             let _ = field.set_selection_range(caret, caret);
         }
     }
     Ok(())
 }
 
-/// What a visitor has changed in an element.
+/// The state of an element that a visitor may have changed.
 struct ElementState {
     id: String,
     value: Option<String>,
@@ -74,7 +76,7 @@ impl ElementState {
     fn capture(element: &web_sys::Element) -> Self {
         let property = |name: &str| js_sys::Reflect::get(element, &name.into()).unwrap_or_default();
         let input_type = property("type").as_string().unwrap_or_default();
-        // Setting the value of a file input fails; its files can be set.
+        // The value of a file input cannot be set, but its files can.
         let has_value = !matches!(&*input_type, "checkbox" | "radio" | "file");
         Self {
             id: element.id(),
@@ -88,8 +90,8 @@ impl ElementState {
         }
     }
 
-    /// Applies the changes to the element of the same id, and dispatches the events that the site
-    /// listens to.
+    /// Applies the state to the element with the same id, and dispatches the events that the site
+    /// listens for.
     fn restore(&self, element: &web_sys::Element) -> Result<(), JsValue> {
         let dispatch = |kind| {
             let options = web_sys::EventInit::new();

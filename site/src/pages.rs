@@ -1,7 +1,7 @@
-//! The pages, one for each URL.
+//! The pages of the site.
 //!
-//! Home is in the main module, which every visitor loads. The other pages are in chunks that are
-//! loaded when one of their pages is opened.
+//! The home page is in the main module, which every visitor loads. The other pages are in chunks. A
+//! chunk is loaded when the first of its pages is opened.
 
 mod account;
 mod case_parts;
@@ -64,7 +64,7 @@ fn reading_pages(page: Page) -> Result<AnyView, Failure> {
     })
 }
 
-/// The chunk that contains a page. `None` if the main module does.
+/// The name of the chunk that contains a page. `None` if the page is in the main module.
 pub fn chunk(page: &Page) -> Option<&'static str> {
     match page {
         Page::Home | Page::Unknown => None,
@@ -113,7 +113,7 @@ fn title_key(page: &Page) -> &'static str {
     }
 }
 
-/// Renders a page, with a loading message until its chunk is loaded.
+/// Renders a page. Shows a loading message until the page's chunk is loaded.
 pub fn render(page: Page) -> AnyView {
     let lazy = |load: fn(Page) -> ViewFuture, page: Page| {
         let title = title_key(&page);

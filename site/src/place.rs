@@ -1,10 +1,10 @@
-//! The router: pages, their URLs in each language, and which page is shown.
+//! The router: the pages, their URLs in each language, and the current page.
 //!
-//! The language is part of the URL: `/bantuan` is Indonesian, `/en/help` the same page in English.
-//! So each page and language has a pre-rendered file.
+//! The language is part of the URL: `/bantuan` is the help page in Indonesian, `/en/help` the same
+//! page in English. Each combination of page and language therefore has its own pre-rendered file.
 //!
-//! URLs without nesting need only a signal, a match and two listeners. `leptos_router` can do much
-//! more, and every visitor would download all of it.
+//! The site does not use `leptos_router`, because it would enlarge every visitor's download. Flat
+//! URLs need only a signal, a `match` and two event listeners.
 
 use bukti_locales::Locale;
 use leptos::ev;
@@ -19,24 +19,24 @@ pub enum Page {
     /// The status check.
     Home,
     LogIn,
-    /// Creating an account.
+    /// Registration of an account.
     Register,
     /// The certificates of an account.
     Account,
-    /// Doses, and tickets for the next ones.
+    /// The doses of an account, and tickets for the next ones.
     History,
-    /// The sessions of the phone number.
+    /// The sessions of the account's phone number.
     Devices,
     /// Which officers viewed the account's records.
     AccessLog,
     LogOut,
-    /// A new link by SMS, without an account.
+    /// Quick download: a new SMS link without an account.
     Download,
     /// Requests for corrections.
     Correction,
     /// The officers' console.
     Helpdesk,
-    /// Every cause of a missing certificate and its solution.
+    /// The causes of a missing certificate, and their solutions.
     Help,
     /// Which data are kept, why, and for how long.
     Privacy,
@@ -44,14 +44,14 @@ pub enum Page {
     Verify,
     /// The content of a ticket's QR code.
     Ticket,
-    /// The link of an SMS, with its token.
+    /// An SMS link. Contains the link's token.
     Link(String),
-    /// Not found.
+    /// The page for unknown URLs.
     Unknown,
 }
 
-/// The last segment of a page's path in Indonesian and in all other languages. SMS links and
-/// unknown paths are not in the table.
+/// The last path segment of each page, first in Indonesian, then in all other languages. SMS links
+/// and the page for unknown URLs are not in the table.
 const PATHS: [(Page, [&str; 2]); 15] = [
     (Page::Home, ["", ""]),
     (Page::LogIn, ["masuk", "log-in"]),
@@ -70,8 +70,8 @@ const PATHS: [(Page, [&str; 2]); 15] = [
     (Page::Ticket, ["tiket", "ticket"]),
 ];
 
-/// The pages that are pre-rendered, and whether search engines may index them. SMS links share one
-/// file for all tokens.
+/// The pages that are pre-rendered, and whether search engines may index them. All SMS links share
+/// one file.
 #[cfg(not(target_arch = "wasm32"))]
 pub const PRERENDERED: [(Page, bool); 17] = [
     (Page::Home, true),
@@ -93,14 +93,14 @@ pub const PRERENDERED: [(Page, bool); 17] = [
     (Page::Unknown, false),
 ];
 
-/// The path in every certificate's QR code, which leads to the Indonesian page.
+/// The path in the QR code of every certificate. It opens the Indonesian page.
 const PRINTED_PATH: &str = "verify";
 
 fn last_segment(paths: &[&'static str; 2], locale: Locale) -> &'static str {
     paths[usize::from(locale != Locale::Id)]
 }
 
-/// A page in a language.
+/// The address of a page in one language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     pub page: Page,
@@ -108,8 +108,8 @@ pub struct Address {
 }
 
 impl Page {
-    /// The page whose section this is, or the page itself. Moving between sections keeps the loaded
-    /// data.
+    /// Returns the page that contains this section, or the page itself if it is not a section.
+    /// Navigation between sections of the same page keeps the loaded data.
     pub fn main_page(self) -> Self {
         match self {
             Page::History | Page::Devices | Page::AccessLog => Page::Account,
@@ -119,7 +119,7 @@ impl Page {
 }
 
 impl Address {
-    /// Parses a path.
+    /// Parses a path. The page is [`Page::Unknown`] if no page has this path.
     pub fn parse(path: &str) -> Self {
         let path = path.trim_matches('/');
         let (first, after_first) = path.split_once('/').unwrap_or((path, ""));
@@ -135,7 +135,8 @@ impl Address {
         Self { page, locale }
     }
 
-    /// The path of the page. [`Page::Unknown`] has none, so it returns that of the home page.
+    /// The path of the page. [`Page::Unknown`] has no path, so the path of the home page is
+    /// returned.
     pub fn path(&self) -> String {
         let segment = match &self.page {
             Page::Link(token) => format!("s/{token}"),
@@ -164,11 +165,11 @@ enum HistoryUpdate {
     Push,
     /// Replaces the current entry, so that the back button skips the current page.
     Replace,
-    /// Leaves it as it is: the browser has moved already.
+    /// Leaves the history unchanged, because the browser has already updated it.
     Keep,
 }
 
-/// The current page and language, a Leptos context of the whole site.
+/// Holds the current page and language. Available to every component as a Leptos context.
 #[derive(Clone, Copy)]
 pub struct Router {
     page: RwSignal<Page>,
@@ -177,13 +178,13 @@ pub struct Router {
 }
 
 impl Router {
-    /// Provides the router as a context, and handles clicks on links and the back and forward
-    /// buttons.
+    /// Provides the router as a context, and listens for clicks on links and for the browser's back
+    /// and forward buttons.
     pub fn provide(page: Page, language: Language) -> Self {
         let router = Self { page: RwSignal::new(page), language, tasks: TaskScope::current() };
         provide_context(router);
         if browser::IS_BROWSER {
-            // Both listeners live as long as the site.
+            // Both listeners stay installed for as long as the site runs.
             window_event_listener(ev::popstate, move |_| {
                 router.navigate(&browser::path(), HistoryUpdate::Keep)
             });
@@ -202,28 +203,29 @@ impl Router {
         use_context().expect("no router in the context: render this component inside App")
     }
 
-    /// The current page, tracked.
+    /// Returns the current page (tracked read).
     pub fn page(self) -> Page {
         self.page.get()
     }
 
-    /// The value of `aria-current`: `page` if this is the current page, tracked.
+    /// The value of `aria-current` for a link to this page: `page` if it is the current page
+    /// (tracked read).
     pub fn is_current(self, page: &Page) -> Option<&'static str> {
         (*self.page.read() == *page).then_some("page")
     }
 
-    /// The path of a page in the current language, tracked.
+    /// Returns a closure for the path of a page in the current language (tracked read).
     pub fn path_to(self, page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
         move || Address { page: page.clone(), locale: self.language.get() }.path()
     }
 
-    /// The path of the current page in another language, tracked.
+    /// The path of the current page in another language (tracked read).
     pub fn in_language(self, locale: Locale) -> String {
         Address { page: self.page.get(), locale }.path()
     }
 
     /// Navigates to a page and replaces the current history entry, so that the back button skips
-    /// it.
+    /// that entry.
     pub fn replace(self, page: Page) {
         let path = Address { page, locale: self.language.get_untracked() }.path();
         self.navigate(&path, HistoryUpdate::Replace);
@@ -239,7 +241,8 @@ impl Router {
             if self.language.load(address.locale).await {
                 self.show(address, &path, update);
             } else {
-                // The pre-rendered page at that path refers to the texts it needs.
+                // The texts could not be loaded. Open the pre-rendered page, which refers to its
+                // own texts.
                 browser::open_url(&path);
             }
         }));
@@ -247,14 +250,15 @@ impl Router {
 
     fn show(self, address: Address, path: &str, update: HistoryUpdate) {
         if let Ok(history) = window().history() {
-            // Browsers reject this only if it is called about a hundred times per second.
+            // This fails only if the site exceeds the browser's rate limit for history changes.
             let _ = match update {
                 HistoryUpdate::Push => history.push_state_with_url(&JsValue::NULL, "", Some(path)),
                 HistoryUpdate::Replace => history.replace_state_with_url(&JsValue::NULL, "", Some(path)),
                 HistoryUpdate::Keep => Ok(()),
             };
         }
-        // The same page is not rendered again, so that a change of language keeps what was typed.
+        // Do not render the same page again, so that a change of language preserves the visitor's
+        // input.
         let is_current = *self.page.read_untracked() == address.page;
         if update == HistoryUpdate::Push && !is_current {
             window().scroll_to_with_x_and_y(0.0, 0.0);
@@ -266,13 +270,13 @@ impl Router {
     }
 }
 
-/// The path of a page in the current language, for `href`.
+/// Returns a closure for the path of a page in the current language, for use as `href`.
 pub fn path_to(page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
     Router::current().path_to(page)
 }
 
-/// The path of a link within the site that got a plain click. `None` for links that the browser
-/// must handle: other sites, phone numbers and e-mail, new tabs, files, fragments.
+/// The target path of a plain click on an internal link. `None` if the browser must handle the
+/// click, for example on a link to another site, a phone number or a file.
 fn internal_path(event: &web_sys::MouseEvent) -> Option<String> {
     let is_plain_click = event.button() == 0
         && !(event.meta_key() || event.ctrl_key() || event.shift_key() || event.alt_key())

@@ -1,4 +1,4 @@
-//! Pre-rendering of the pages.
+//! Renders the pages as HTML when the site is built.
 
 use std::collections::BTreeMap;
 
@@ -12,38 +12,39 @@ use crate::components::PageTitle;
 use crate::pages;
 use crate::place::{Address, PRERENDERED, Page};
 
-/// Input of the site's build (`cargo xtask site`).
+/// Input for the site's build (`cargo xtask site`).
 #[derive(Serialize)]
 pub struct Prerendered {
-    /// The texts that the site loads, by language (BCP 47) and key.
+    /// The texts that the site loads, by language (BCP 47 tag) and text key.
     pub texts: BTreeMap<&'static str, BTreeMap<String, String>>,
-    /// The pages.
+    /// The pre-rendered pages, one for each page and language.
     pub pages: Vec<Rendered>,
 }
 
-/// A page in a language.
+/// A pre-rendered page in one language.
 #[derive(Serialize)]
 pub struct Rendered {
-    /// The file, relative to the folder of the site.
+    /// The path of the file, relative to the site's root folder.
     pub file: String,
-    /// The language (BCP 47).
+    /// The language, as a BCP 47 tag.
     pub language: &'static str,
-    /// The path of the page in each language; empty if search engines must not index it.
+    /// The path of the page in each language, by BCP 47 tag. Empty if search engines must not index
+    /// the page.
     pub addresses: BTreeMap<&'static str, String>,
-    /// The chunk that the page needs beside the main module.
+    /// The chunk that the page needs in addition to the main module; `None` if it needs none.
     pub part: Option<&'static str>,
-    /// The title of the document.
+    /// The content of the document's `<title>`.
     pub title: String,
     /// The description for search engines.
     pub description: &'static str,
-    /// The HTML of the body.
+    /// The HTML of the document's body.
     pub body: String,
 }
 
-/// The prefixes of the text keys that the site uses. The texts of documents and SMS are left out.
+/// Prefixes of the text keys that the site uses. Texts for documents and SMS have other prefixes.
 const AREAS: [&str; 4] = ["common", "site", "problems", "diagnosis"];
 
-/// Renders every page in every language, and collects the texts.
+/// Renders every page in every language, and collects the texts that the site loads.
 pub fn prerendered() -> Prerendered {
     let is_site_key = |key: &str| key.split_once('.').is_some_and(|(area, _)| AREAS.contains(&area));
     let texts = Locale::ALL.map(|locale| {
@@ -69,7 +70,7 @@ fn rendered((page, is_public): (Page, bool), locale: Locale) -> Rendered {
     let owner = Owner::new();
     let (title, body) = owner.with(|| {
         let title = PageTitle::provide();
-        // Markers that only hydration needs.
+        // Remove the markers that only hydration needs.
         let body = view! { <App address=address /> }.to_html().replace("<!>", "");
         (title.get(), body)
     });

@@ -1,7 +1,7 @@
-//! The captcha's proof of work: ALTCHA, version 2, algorithm `SHA-256`.
+//! The captcha's proof of work: ALTCHA version 2 with the algorithm `SHA-256`.
 //!
 //! The solution is a counter for which the derived key begins with the challenge's prefix. The
-//! search runs in slices, so that the page, which shares the thread, stays responsive.
+//! search runs in slices, because it shares a thread with the page, which must stay responsive.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ pub struct Proof {
 /// The outcome of a slice of work.
 pub enum Progress {
     Unsolved,
-    /// Base64 of challenge and solution, to be sent with the form.
+    /// Challenge and solution as JSON in base64, to be sent with the form.
     Solved(String),
     /// No counter solves the challenge.
     Exhausted,
@@ -40,7 +40,7 @@ struct Solution {
 }
 
 impl Proof {
-    /// `None` if the challenge's algorithm is not supported or its parameters are invalid.
+    /// Returns `None` if the challenge's algorithm is not supported or its parameters are invalid.
     pub fn new(challenge: CaptchaChallenge) -> Option<Self> {
         let parameters = &challenge.parameters;
         if !parameters.algorithm.eq_ignore_ascii_case("SHA-256") {
@@ -51,7 +51,7 @@ impl Proof {
         Some(Self { challenge, prefix, counter: 0 })
     }
 
-    /// Tries the next counters.
+    /// Tries the next `attempts` counters.
     pub fn search(&mut self, attempts: u32) -> Progress {
         let parameters = &self.challenge.parameters;
         for _ in 0..attempts {
@@ -60,7 +60,7 @@ impl Proof {
             if has_hex_prefix(key, &parameters.key_prefix) {
                 let solution = Solution { counter: self.counter, derived_key: to_hex(key) };
                 let payload = Payload { challenge: &self.challenge, solution };
-                // Strings and numbers always serialise.
+                // Serialising strings and numbers never fails.
                 let json = serde_json::to_vec(&payload).unwrap_or_default();
                 return Progress::Solved(STANDARD.encode(json));
             }
@@ -73,7 +73,8 @@ impl Proof {
     }
 }
 
-/// SHA-256 of salt, nonce and counter, then of its own output, `cost` times in total.
+/// Hashes salt, nonce and counter with SHA-256, then the result again and again: `cost` hashes in
+/// total.
 fn derive_key(prefix: &[u8], counter: u32, cost: u32) -> [u8; 32] {
     let mut hash: [u8; 32] =
         Sha256::new().chain_update(prefix).chain_update(counter.to_be_bytes()).finalize().into();
@@ -83,7 +84,7 @@ fn derive_key(prefix: &[u8], counter: u32, cost: u32) -> [u8; 32] {
     hash
 }
 
-/// Whether the key's hexadecimal form begins with these digits, whose number may be odd.
+/// Whether the key in hexadecimal begins with these digits. The number of digits may be odd.
 fn has_hex_prefix(key: &[u8], digits: &str) -> bool {
     digits.len() <= 2 * key.len()
         && digits

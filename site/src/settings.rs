@@ -1,4 +1,4 @@
-//! Settings of the deployment: its name, and how to contact its helpdesk.
+//! Settings of the deployment, such as its name and the helpdesk's contact details.
 
 use bukti_domain::PhoneNumber;
 use bukti_wire::SiteSettings;
@@ -7,20 +7,21 @@ use leptos::prelude::*;
 use crate::api;
 use crate::browser::TaskScope;
 
-/// The settings, a Leptos context of the whole site.
+/// Holds the settings. Available to every component as a Leptos context.
 #[derive(Clone, Copy)]
 pub struct Settings(RwSignal<SiteSettings>);
 
 impl Settings {
-    /// Provides the defaults as a context, then loads the settings of the deployment.
+    /// Provides the default settings as a context, then loads the deployment's settings.
     pub fn provide() -> Self {
         let settings = Self(RwSignal::new(defaults()));
         provide_context(settings);
         TaskScope::current().spawn(Box::pin(async move {
-            // If they cannot be loaded, the defaults stay.
+            // If the settings cannot be loaded, keep the defaults.
             if let Ok(loaded) = api::get::<SiteSettings>("/settings.json").await {
                 if let Some(countries) = &loaded.phone_countries {
-                    // Fails for a malformed list. The server validates every phone number anyway.
+                    // This fails if the list is malformed. Ignore it: the server validates every
+                    // phone number.
                     let _ = PhoneNumber::allow_countries(countries);
                 }
                 settings.0.set(loaded);
@@ -33,7 +34,7 @@ impl Settings {
         use_context().unwrap_or_else(|| Self(RwSignal::new(defaults())))
     }
 
-    /// A setting, tracked.
+    /// Returns a setting (tracked read).
     pub fn get(self, select: impl Fn(&SiteSettings) -> &str) -> String {
         self.0.with(|settings| select(settings).to_owned())
     }

@@ -1,5 +1,5 @@
-//! The steps of a multi-step form. Each is an entry in the browser's history, so that the back
-//! button shows the previous step, with what was typed, instead of leaving the form.
+//! The steps of a multi-step form. Each step is an entry in the browser's history, so that the back
+//! button returns to the previous step, and keeps the input, instead of leaving the form.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
@@ -7,13 +7,13 @@ use wasm_bindgen::JsValue;
 use crate::browser;
 use crate::form::Form;
 
-/// The steps of a form, and which of them is shown.
+/// The steps of a form, and the current one.
 pub struct Steps<T: 'static> {
-    /// Prefix of the state in the history, which distinguishes the forms of a page.
+    /// Prefix of the history state, which distinguishes the forms of a page.
     name: &'static str,
     form: Form,
     current: RwSignal<T>,
-    /// The steps up to the latest one, in the order in which they were shown.
+    /// The steps that are entries in the history, oldest first.
     visited: StoredValue<Vec<T>>,
 }
 
@@ -26,7 +26,7 @@ impl<T> Clone for Steps<T> {
 impl<T> Copy for Steps<T> {}
 
 impl<T: Copy + PartialEq + Send + Sync> Steps<T> {
-    /// Starts with the first step of a form.
+    /// Creates the steps of a form and shows the first one.
     pub fn new(name: &'static str, form: Form, first: T) -> Self {
         let steps =
             Self { name, form, current: RwSignal::new(first), visited: StoredValue::new(vec![first]) };
@@ -37,17 +37,18 @@ impl<T: Copy + PartialEq + Send + Sync> Steps<T> {
         steps
     }
 
-    /// The current step, tracked.
+    /// Returns the current step (tracked read).
     pub fn get(self) -> T {
         self.current.get()
     }
 
-    /// The current step, untracked.
+    /// Returns the current step (untracked read).
     pub fn get_untracked(self) -> T {
         self.current.get_untracked()
     }
 
-    /// Shows a step. If it is the previous one, goes back in the history.
+    /// Shows a step. If it is the previous step, goes back in the history instead of adding an
+    /// entry.
     pub fn show(self, step: T) {
         let at = self.position();
         let previous =
@@ -60,19 +61,19 @@ impl<T: Copy + PartialEq + Send + Sync> Steps<T> {
             visited.truncate(at + 1);
             visited.push(step);
         });
-        // Browsers reject this only if it is called about a hundred times per second.
+        // This fails only if the site exceeds the browser's rate limit for history changes.
         let _ = history.push_state(&JsValue::from(format!("{}{}", self.name, at + 1)), "");
         self.set_current(step);
     }
 
-    /// Replaces the current step, so that the back button skips it.
+    /// Replaces the current step with another, so that the back button skips the replaced step.
     pub fn replace(self, step: T) {
         let at = self.position();
         self.visited.update_value(|visited| visited[at] = step);
         self.set_current(step);
     }
 
-    /// The index of the current step, read from the history.
+    /// The index of the current step in `visited`, read from the history state.
     fn position(self) -> usize {
         let state = window().history().and_then(|history| history.state()).ok();
         let state = state.and_then(|state| state.as_string()).unwrap_or_default();

@@ -6,33 +6,33 @@ use bukti_locales::{Locale, text, texts};
 use bukti_trust::{RevocationState, Verdict};
 use serde::Deserialize;
 
-/// The part of [`bukti_trust::Report`] that the page shows. Times are RFC 3339 text, which the
+/// The fields of [`bukti_trust::Report`] that the page shows. Times are RFC 3339 strings, which the
 /// browser converts to local time.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Report {
     pub verdict: Verdict,
-    /// The content of the certificate.
+    /// The content of the certificate; `None` if it could not be decoded.
     pub content: Option<Content>,
-    /// Who signed it.
+    /// The name of the signer.
     pub signer: Option<String>,
     pub issued_at: Option<String>,
     pub expires_at: Option<String>,
-    /// Whether revocation was checked.
+    /// Whether revocation could be checked.
     pub revocation: RevocationState,
-    /// The date of the oldest revocation list that was checked.
+    /// The publication time of the oldest revocation list that was checked.
     pub revocation_as_of: Option<String>,
 }
 
-/// Age in days above which lists cause a warning.
+/// Maximum age of lists in days. Older lists cause a warning.
 pub const MAX_LIST_AGE_DAYS: f64 = 3.0;
 
 /// The verdict that the page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisplayVerdict {
     Verdict(Verdict),
-    /// Valid except that there are no revocation lists of its issuer.
+    /// The certificate is valid, but there are no revocation lists from its issuer.
     NoListsOfIssuer,
-    /// No trust list is loaded yet, so no issuer is known.
+    /// No trust list is loaded, so no issuer is known.
     NoTrustList,
 }
 
@@ -43,7 +43,7 @@ impl DisplayVerdict {
         verdicts.chain([Self::NoListsOfIssuer, Self::NoTrustList])
     }
 
-    /// `has_signers` says whether the verifier had a trust list.
+    /// `has_signers` is whether the verifier had loaded a trust list.
     pub fn from_report(report: &Report, has_signers: bool) -> Self {
         match (report.verdict, report.revocation) {
             (Verdict::IssuerUnknown, _) if !has_signers => Self::NoTrustList,
@@ -52,7 +52,7 @@ impl DisplayVerdict {
         }
     }
 
-    /// The code in text keys.
+    /// The code of the verdict in text keys.
     fn code(self) -> &'static str {
         match self {
             Self::Verdict(verdict) => verdict.code(),
@@ -61,17 +61,18 @@ impl DisplayVerdict {
         }
     }
 
-    /// The verdict in a few words.
+    /// The heading of the verdict.
     pub fn title(self, locale: Locale) -> String {
         text(locale, &format!("site.verdict.{}.title", self.code())).to_owned()
     }
 
-    /// What it means and what to do.
+    /// The text of the verdict: what it means and what to do.
     pub fn text(self, locale: Locale) -> String {
         text(locale, &format!("site.verdict.{}.text", self.code())).to_owned()
     }
 
-    /// Good: accept. Waiting: genuine, but not valid now or not fully checked. Wrong: reject.
+    /// The tone of the verdict: `Good` if the certificate can be accepted, `Waiting` if it is
+    /// authentic but not valid now or not fully checked, and `Wrong` if it must be rejected.
     pub fn tone(self) -> Tone {
         match self {
             Self::Verdict(Verdict::Valid) => Tone::Good,
@@ -86,8 +87,7 @@ impl DisplayVerdict {
         }
     }
 
-    /// Whether a trusted issuer signed the content. The content of any other certificate is not
-    /// shown.
+    /// Whether a trusted issuer signed the content. If not, the page does not show the content.
     pub fn is_authentic(self) -> bool {
         !matches!(
             self,
@@ -97,7 +97,7 @@ impl DisplayVerdict {
     }
 }
 
-/// The content of a certificate, as text keys of labels with values.
+/// The content of a certificate, as pairs of label (text key) and value.
 pub fn facts(locale: Locale, content: &Content) -> Vec<(&'static str, String)> {
     let kind = match content.kind {
         Kind::Vaccination => None,
@@ -125,18 +125,18 @@ pub fn facts(locale: Locale, content: &Content) -> Vec<(&'static str, String)> {
     rows.into_iter().filter_map(|(label, words)| Some((label, words.filter(|it| !it.is_empty())?))).collect()
 }
 
-/// A birth date written out; unchanged if it cannot be parsed.
+/// Formats a birth date. Returns it unchanged if it cannot be parsed.
 fn birth_date(locale: Locale, written: &str) -> String {
     let written_out = BirthDate::parse(written).map(|born| bukti_locales::birth_date(locale, born));
     written_out.unwrap_or_else(|| written.to_owned())
 }
 
-/// A date written out; unchanged if it cannot be parsed.
+/// Formats a date. Returns it unchanged if it cannot be parsed.
 fn date(locale: Locale, written: &str) -> String {
     parse_date(written).map_or_else(|| written.to_owned(), |date| bukti_locales::date(locale, date))
 }
 
-/// The name of a disease; the code if the disease is unknown.
+/// The name of a disease, or its code if the disease is unknown.
 fn disease_name(locale: Locale, code: &str) -> String {
     texts(locale).get(&format!("site.disease.{code}")).map_or_else(|| code.to_owned(), String::clone)
 }

@@ -1,4 +1,4 @@
-//! Client of the verifier's worker (`site/verifier/worker.js`).
+//! Client for the verifier's web worker (`site/verifier/worker.js`).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -14,32 +14,32 @@ use web_sys::{File, ImageBitmap, MessageChannel, MessageEvent, MessagePort, Work
 use crate::browser;
 use crate::verdict::Report;
 
-/// The lists that the verifier holds.
+/// The status of the lists that the verifier has loaded.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Lists {
-    /// When the trust list was published, RFC 3339.
+    /// When the trust list was published (RFC 3339).
     pub listed_at: Option<String>,
-    /// When the revocation lists were published, RFC 3339.
+    /// When the revocation lists were published (RFC 3339).
     pub revocation_at: Option<String>,
-    /// When the revocation lists that are stored completely for offline use were published,
-    /// RFC 3339.
+    /// When the revocation lists that are fully stored for offline use were published (RFC 3339).
     pub kept_at: Option<String>,
     /// Approximate size of all revocation lists in bytes.
     pub bytes: f64,
 }
 
-/// A verified certificate. Personal data: it is shown and then forgotten.
+/// The result of verifying a certificate. It contains personal data, so it is shown but never
+/// stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verified {
     pub report: Report,
-    /// Whether the verifier had a trust list.
+    /// Whether the verifier had loaded a trust list.
     pub has_signers: bool,
     /// The complete report as JSON, for experts.
     pub json: String,
 }
 
-/// The worker could not be started, or its request failed.
+/// The worker could not be started, or a request to it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerError;
 
@@ -50,10 +50,10 @@ fn ignore_progress() -> ProgressCallback {
     Rc::new(|_| {})
 }
 
-/// Attempts to load the worker's script, each with a different URL, because a browser may cache a
-/// failed one.
+/// Maximum number of attempts to load the worker's script. Each attempt uses a different URL,
+/// because browsers may cache a failed load.
 const START_ATTEMPTS: u32 = 3;
-/// Longest wait for the worker's script, in milliseconds.
+/// Timeout for loading the worker's script, in milliseconds.
 const START_TIMEOUT_MS: i32 = 10_000;
 
 enum State {
@@ -64,8 +64,8 @@ enum State {
     Ended,
 }
 
-/// The worker. The first request starts it, and [`Verifier::terminate`] ends it, together with all
-/// that it knew of a certificate.
+/// A handle to the worker. The first request starts the worker. [`Verifier::terminate`] ends it,
+/// which discards all certificate data in its memory.
 #[derive(Clone)]
 pub struct Verifier {
     address: Rc<str>,
@@ -74,7 +74,8 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// `None` outside of a browser, or if the page does not name the worker's script.
+    /// Returns `None` outside a browser, or if the page does not specify the URL of the worker's
+    /// script.
     pub fn new() -> Option<Self> {
         if !browser::IS_BROWSER {
             return None;
@@ -93,7 +94,7 @@ impl Verifier {
         }
     }
 
-    /// Returns the worker, and starts it if there is none.
+    /// Returns the worker. Starts it if it is not running.
     async fn worker(&self) -> Result<Worker, WorkerError> {
         loop {
             match &*self.state.borrow() {
@@ -117,14 +118,14 @@ impl Verifier {
             }
             worker.terminate();
         }
-        // The next request starts it again.
+        // Let the next request try to start the worker again.
         if matches!(*self.state.borrow(), State::Starting) {
             *self.state.borrow_mut() = State::Absent;
         }
         Err(WorkerError)
     }
 
-    /// Loads the newest lists that are available.
+    /// Loads the newest available lists, and returns their status.
     pub async fn lists(&self) -> Result<Lists, WorkerError> {
         deserialise(self.request("lists", &JsValue::UNDEFINED, None, ignore_progress()).await?)
     }
@@ -134,17 +135,18 @@ impl Verifier {
         self.request("keep", &JsValue::UNDEFINED, None, Rc::new(progress)).await.map(drop)
     }
 
-    /// Reads the QR code in a frame of the camera.
+    /// Reads the QR code in a camera frame. `None` if there is no readable code.
     pub async fn read_frame(&self, frame: &ImageBitmap) -> Result<Option<String>, WorkerError> {
         Ok(self.request("frame", frame, Some(frame), ignore_progress()).await?.as_string())
     }
 
-    /// Reads the QR code in a picture. Also fails if the file is not a picture.
+    /// Reads the QR code in an image file. `None` if there is no readable code. Fails if the file
+    /// is not an image.
     pub async fn read_picture(&self, file: &File) -> Result<Option<String>, WorkerError> {
         Ok(self.request("picture", file, None, ignore_progress()).await?.as_string())
     }
 
-    /// Verifies the text of a QR code at the browser's current time.
+    /// Verifies the text of a QR code as of the browser's current time.
     pub async fn verify(&self, text: &str) -> Result<Verified, WorkerError> {
         let payload = new_object(&[("text", &text.into()), ("at", &js_sys::Date::now().into())]);
         let response = self.request("verify", &payload, None, ignore_progress()).await?;
@@ -157,8 +159,8 @@ impl Verifier {
         })
     }
 
-    /// Sends a request with a message port of its own for the response. A `transferred` object is
-    /// moved to the worker.
+    /// Sends a request to the worker, with a dedicated message port for the response. Ownership of
+    /// a `transferred` object moves to the worker.
     async fn request(
         &self,
         name: &str,
@@ -191,8 +193,8 @@ impl Verifier {
     }
 }
 
-/// Waits for the worker's first message, which its script sends when it runs. Returns `false` if
-/// the script cannot be loaded.
+/// Waits for the first message, which the worker's script sends when it starts. Returns `false` if
+/// the script cannot be loaded in time.
 async fn wait_until_running(worker: &Worker) -> bool {
     let first_message = js_sys::Promise::new(&mut |resolve, _reject| {
         worker.set_onmessage(Some(&resolve));
@@ -207,8 +209,8 @@ async fn wait_until_running(worker: &Worker) -> bool {
     JsFuture::from(first_message).await.is_ok_and(|message| !message.is_null())
 }
 
-/// The port that receives the response. Dropping it, because the page was left, discards the
-/// response.
+/// The port that receives a response. Dropping it, for example when the visitor leaves the page,
+/// discards the response.
 struct ResponsePort {
     port: MessagePort,
     listener: Option<Closure<dyn Fn(MessageEvent)>>,

@@ -1,18 +1,19 @@
-//! Detects and decodes a QR code in a picture.
+//! Detects and decodes a QR code in an image.
 
 use rxing::common::{BitMatrix, DetectorRXingResult, GlobalHistogramBinarizer, HybridBinarizer};
 use rxing::qrcode::cpp_port::{decoder, detector};
 use rxing::{Binarizer, Luma8Source};
 
-/// Reads the first QR code in a picture. `rgba` has four bytes per pixel, row by row from the top,
+/// Reads the first QR code in an image. `rgba` has four bytes per pixel, row by row from the top,
 /// as a canvas returns them. `None` if there is no readable code; the caller then tries other
-/// scales and sections of the picture.
+/// scales and sections of the image.
 pub fn read_qr(rgba: &[u8], width: u32, height: u32) -> Option<String> {
-    // Green contributes most to the brightness, and black ink is black in it.
+    // Use only the green channel. It contributes most to the brightness, and black ink is dark in
+    // it.
     let luma: Vec<u8> = rgba.as_chunks::<4>().0.iter().map(|[_, green, _, _]| *green).collect();
     let source = || Luma8Source::new_with_slice(&luma, width, height).ok();
-    // The first binariser adapts to local brightness and reads codes in shadow; the second reads
-    // smaller modules.
+    // The first binariser adapts to local brightness, so it reads codes in shadow. The second one
+    // reads smaller modules.
     let locally_binarised = HybridBinarizer::new(source()?);
     let read = locally_binarised.get_black_matrix().ok().and_then(read_modules);
     read.or_else(|| {
@@ -36,8 +37,8 @@ mod tests {
 
     use super::*;
 
-    /// Text lengths of certificates with a one-word name and with a long one: QR versions 15 and
-    /// 17.
+    /// Text lengths of certificates with a one-word name and with a long name. Their QR codes have
+    /// versions 15 and 17.
     const LENGTHS: [usize; 2] = [537, 700];
 
     fn text(length: usize) -> String {
@@ -50,27 +51,28 @@ mod tests {
         "HC1:".chars().chain(random.take(length - 4)).collect()
     }
 
-    /// How a QR code is photographed.
+    /// Parameters of a simulated photograph of a QR code.
     #[derive(Clone, Copy)]
     struct Photo {
-        /// Size of the picture in pixels.
+        /// Width and height of the image in pixels.
         frame: (usize, usize),
-        /// Side of the QR code in pixels, with its quiet zone.
+        /// Side length of the QR code in pixels, including its quiet zone.
         side: f64,
         /// Rotation in degrees.
         rotation: f64,
         /// Perspective: relative difference in scale between two opposite edges.
         tilt: f64,
-        /// From 0 to 1.
+        /// Contrast of the image, from 0 to 1.
         contrast: f64,
-        /// Passes of a blur over three pixels, each with a standard deviation of 0.8 pixels.
+        /// Number of passes of a three-pixel box blur. Each pass has a standard deviation of 0.8
+        /// pixels.
         blur_passes: usize,
     }
 
     const UPRIGHT: Photo =
         Photo { frame: (1280, 720), side: 427.0, rotation: 0.0, tilt: 0.0, contrast: 1.0, blur_passes: 0 };
 
-    /// A greyscale picture, as RGBA.
+    /// Renders a greyscale image as RGBA.
     fn photograph(text: &str, photo: Photo) -> Vec<u8> {
         let code = QrCode::with_error_correction_level(text, EcLevel::M).unwrap();
         let modules = code.width() as f64;

@@ -1,4 +1,4 @@
-//! The lists that certificates are verified with.
+//! Verifies certificates with the public lists.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,12 @@ use bukti_hcert::{Checked, TrustedSigner, check};
 use bukti_trust::{Partition, Report, RevocationIndex, Revocations, SignerList, judge};
 use jiff::Timestamp;
 
-/// The public lists as far as they are loaded. It holds no data of certificates.
+/// A verifier with the public lists that have been loaded. It stores no certificate data.
 #[derive(Default)]
 pub struct Verifier {
     listed_at: Option<Timestamp>,
     signers: Vec<TrustedSigner>,
-    /// The signers of this deployment: only they sign its revocation lists.
+    /// The signers of this deployment. Its revocation lists must be signed by one of them.
     own_signers: Vec<TrustedSigner>,
     index: Option<RevocationIndex>,
     partitions: HashMap<String, Partition>,
@@ -27,10 +27,10 @@ impl Verifier {
         true
     }
 
-    /// Loads the index of the revocation lists; the signers must be loaded. Returns `false`, and
-    /// keeps the current index, if the new one is damaged, is not signed by one of them, or is
-    /// older than the current one, which could hide revocations. A newer index discards all
-    /// partitions.
+    /// Loads the index of the revocation lists. Load the signers first. Returns `false`, and keeps
+    /// the current index, if the new index is damaged, is not signed by a signer of this
+    /// deployment, or is older than the current one. An older index could hide revocations. A newer
+    /// index discards all partitions.
     pub fn load_index(&mut self, bytes: &[u8]) -> bool {
         let Ok(index) = RevocationIndex::read(bytes, &self.own_signers) else { return false };
         if self.index.as_ref().is_some_and(|current| index.issued_at < current.issued_at) {
@@ -56,30 +56,30 @@ impl Verifier {
         self.listed_at
     }
 
-    /// The index of the revocation lists.
+    /// The index of the revocation lists; `None` if none is loaded.
     pub fn index(&self) -> Option<&RevocationIndex> {
         self.index.as_ref()
     }
 
-    /// Checks the text of a QR code at a time, except for revocation.
+    /// Checks the text of a QR code at the given time. Does not check revocation.
     pub fn check(&self, text: &str, at: Timestamp) -> Checked {
         check(text, &self.signers, at)
     }
 
-    /// The paths of the partitions that the verdict needs and that are not loaded.
+    /// The paths of the partitions that the verdict requires and that are not loaded yet.
     pub fn missing_partitions(&self, checked: &Checked) -> Vec<String> {
         let mut paths = self.index.as_ref().map_or_else(Vec::new, |index| index.partitions_for(checked));
         paths.retain(|path| !self.partitions.contains_key(path));
         paths
     }
 
-    /// The verdict at a time.
+    /// Checks revocation at the given time, and returns the report with the verdict.
     pub fn judge(&self, checked: Checked, at: Timestamp) -> Report {
         let needed = self.index.as_ref().map_or_else(Vec::new, |index| index.partitions_for(&checked));
         let partitions: Vec<Partition> =
             needed.iter().filter_map(|path| self.partitions.get(path)).cloned().collect();
         let (own_signers, index) = (&self.own_signers[..], self.index.as_ref());
-        // `load_index` has rejected older indexes.
+        // `load_index` has already rejected older indexes.
         let revocations =
             Revocations { own: own_signers, index, partitions: &partitions, newest_seen: None, at };
         judge(checked, &self.signers, &revocations)
@@ -97,7 +97,7 @@ mod tests {
         let mut verifier = Verifier::default();
         assert!(verifier.load_signers(br#"{"issued_at":"2026-11-23T03:15:00Z","signers":[]}"#));
         let listed_at = verifier.listed_at();
-        // What a web site returns that has a fallback page for every URL.
+        // A web site with a fallback page for all URLs returns HTML instead of the file.
         assert!(!verifier.load_signers(b"<!doctype html>"));
         assert_eq!(verifier.listed_at(), listed_at);
         assert!(!verifier.load_index(b"<!doctype html>"));
