@@ -4,21 +4,21 @@ use leptos::prelude::*;
 
 use crate::language::tr;
 
-/// Shows another label while its request is on its way. It stays in the tab order
-/// (`aria-disabled`), so that the focus is not lost.
+/// A button that shows another label while its request is in progress. It uses `aria-disabled`,
+/// which keeps it in the tab order, so that the focus is not lost.
 #[component]
 pub fn BusyButton(
-    /// Label; a text key.
+    /// Text key of the label.
     label: &'static str,
-    /// Label while the request is on its way; a text key.
+    /// Text key of the label while the request is in progress.
     busy_label: &'static str,
-    /// Whether the request is on its way.
+    /// Whether the request is in progress.
     #[prop(into)]
     busy: Signal<bool>,
-    /// CSS classes. The default is the primary button, of which a screen has one.
+    /// CSS classes. The default is the style of the primary button, which a screen has only once.
     #[prop(default = "button primary")]
     class: &'static str,
-    /// Called on a tap. Without it the button submits its form.
+    /// Called on a tap. If absent, the button submits its form.
     #[prop(optional)]
     on_tap: Option<Callback<()>>,
 ) -> impl IntoView {

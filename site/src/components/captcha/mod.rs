@@ -1,4 +1,4 @@
-//! The captcha: a tick-box, and a proof of work that is computed while the visitor fills in the
+//! The captcha: a checkbox, and a proof of work that is computed while the visitor fills in the
 //! form.
 
 use bukti_locales::{Locale, text};
@@ -13,9 +13,10 @@ use crate::form::{Field, FieldProblem, Form, ProblemKind};
 use crate::language::{Language, tr};
 use crate::proof::{Progress, Proof};
 
-/// Longest slice of work, in milliseconds: less than a frame, so that the page stays responsive.
+/// Target duration of a slice of work in milliseconds. It is shorter than a frame, so that the page
+/// stays responsive.
 const SLICE_MILLIS: f64 = 10.0;
-/// A solution that expires within this many seconds is not sent any more.
+/// A solution that expires within this many seconds is no longer sent.
 const EXPIRY_MARGIN_SECONDS: i64 = 10;
 
 #[derive(Clone)]
@@ -26,7 +27,8 @@ enum Stage {
     Failed(Failure),
 }
 
-/// The captcha of a form. A solution can be used once; the next challenge is fetched automatically.
+/// The captcha of a form. A solution can be used only once. The next challenge is fetched
+/// automatically.
 #[derive(Clone, Copy)]
 pub struct Captcha {
     ticked: RwSignal<bool>,
@@ -44,7 +46,8 @@ impl Captcha {
         matches!(&*self.stage.read_untracked(), Stage::Idle | Stage::Failed(_))
     }
 
-    /// Fetches a challenge and solves it, unless the captcha is solving or has solved one.
+    /// Starts to fetch and solve a challenge, unless one is being solved or has been solved
+    /// already.
     pub fn begin(self) {
         if !self.is_idle() {
             return;
@@ -59,13 +62,14 @@ impl Captcha {
         }));
     }
 
-    /// The problem to show if the box is not ticked.
+    /// Returns the problem to show if the checkbox is not ticked.
     pub fn check(self) -> Option<FieldProblem> {
         let missing = FieldProblem { field: Field::Captcha, kind: ProblemKind::Missing };
         (!self.ticked.get_untracked()).then_some(missing)
     }
 
-    /// Waits for a solution that has not expired, and takes it, since it is valid for one request.
+    /// Waits for a solution that has not expired, and consumes it, because it is valid for only one
+    /// request.
     async fn solution(self) -> Result<String, Failure> {
         loop {
             match self.stage.get_untracked() {
@@ -85,9 +89,9 @@ impl Captcha {
         }
     }
 
-    /// Posts a body with a solution, then begins with the next challenge. Sends a second request
-    /// with a new solution if the first one expired on the way, or was used by a request whose
-    /// response was lost.
+    /// Posts a body with a solution, then starts to solve the next challenge. Retries with a new
+    /// solution if the server rejects the first one because it has expired or was already used by a
+    /// request whose response was lost.
     pub async fn post<B: Serialize>(self, path: &str, body: impl Fn(String) -> B) -> Result<String, Failure> {
         let response = match api::post_raw(path, &body(self.solution().await?)).await {
             Err(failure) if is_stale(&failure) => api::post_raw(path, &body(self.solution().await?)).await,
@@ -105,7 +109,8 @@ fn is_stale(failure: &Failure) -> bool {
 async fn solve() -> Result<(String, i64), Failure> {
     let challenge: CaptchaChallenge = api::get(StatusRoute::Captcha.path()).await?;
     let expires_at = challenge.parameters.expires_at;
-    // Starts with one attempt per slice and adapts, because the cost of a hash varies by challenge.
+    // Start with one attempt per slice and adapt, because the cost of an attempt depends on the
+    // challenge.
     let mut attempts = 1;
     let mut proof = Proof::new(challenge).ok_or(Failure::Unreadable)?;
     loop {
@@ -125,7 +130,7 @@ async fn solve() -> Result<(String, i64), Failure> {
     }
 }
 
-/// The tick-box, and the progress of the proof of work.
+/// Shows the checkbox and the progress of the proof of work.
 #[component]
 pub fn CaptchaBox(captcha: Captcha, form: Form) -> impl IntoView {
     let language = Language::current();

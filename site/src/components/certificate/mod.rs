@@ -1,4 +1,4 @@
-//! A certificate as a picture, and the ways to save it.
+//! Shows a certificate as an image, with the ways to save it.
 
 use bukti_locales::{Locale, fill, text};
 use bukti_wire::{Certificate, DocumentForm};
@@ -10,17 +10,17 @@ use crate::components::{BusyButton, FactList, Facts, Icon, Symbol};
 use crate::form::Form;
 use crate::language::{Language, tr};
 
-/// The document forms beside the complete one, with the text keys of their buttons.
+/// The document forms other than the complete one, with the text keys of their buttons.
 const OTHER_FORMS: [(DocumentForm, &str); 3] = [
     (DocumentForm::A4, "site.certificate.a4"),
     (DocumentForm::Card, "site.certificate.card"),
     (DocumentForm::CardSheet, "site.certificate.card_sheet"),
 ];
 
-/// Downloads of documents, one at a time.
+/// The state of document downloads. Only one download runs at a time.
 #[derive(Clone, Copy)]
 pub struct Downloads {
-    /// Request and failure of the current download.
+    /// Tracks the current download and its failure.
     pub form: Form,
     /// Certificate id and document form of the latest request.
     requested: StoredValue<(String, DocumentForm)>,
@@ -36,19 +36,19 @@ impl Downloads {
     }
 }
 
-/// The picture of a certificate (a tap enlarges it), the buttons for its document forms, a warning
-/// against sharing it, and its content as text.
+/// Shows the image of a certificate, which a tap enlarges, with buttons for its document forms, a
+/// warning against sharing it, and its content as text.
 #[component]
 pub fn CertificateView(
     certificate: Certificate,
     downloads: Downloads,
-    /// Fetches the requested document.
+    /// Called to fetch the requested document.
     fetch: Callback<()>,
 ) -> impl IntoView {
     let language = Language::current();
     let source = StoredValue::new(browser::svg_data_url(&certificate.picture));
     let certificate = StoredValue::new(certificate);
-    // Alternative text for both pictures.
+    // Alternative text for both images.
     let alt_text = Signal::derive(move || {
         let locale = language.get();
         certificate.with_value(|it| {
@@ -69,7 +69,7 @@ pub fn CertificateView(
     let dialog = NodeRef::<html::Dialog>::new();
     let enlarge = move |_| {
         if let Some(dialog) = dialog.get_untracked() {
-            // Fails only if the dialog is open already.
+            // This fails only if the dialog is already open.
             let _ = dialog.show_modal();
         }
     };
@@ -183,10 +183,10 @@ pub fn CertificateView(
     }
 }
 
-/// The content of the picture and of the printed certificate, as text keys of labels with values.
+/// The content of the certificate, as pairs of label (text key) and value.
 fn facts(locale: Locale, certificate: &Certificate) -> Vec<(&'static str, String)> {
     let it = certificate;
-    // Only WHO's international certificate (ICVP) does not count the doses of a series.
+    // Only WHO's international certificate (ICVP) does not state the number of doses in a series.
     let kind = if it.doses_in_series.is_none() { "common.title_icvp" } else { "common.title" };
     let day = |date| bukti_locales::date(locale, date);
     vec![

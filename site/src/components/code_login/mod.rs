@@ -26,14 +26,14 @@ pub enum Purpose {
     Register,
 }
 
-/// A code that was sent.
+/// A one-time code that was sent by SMS.
 #[derive(Clone, Debug)]
 struct SentCode {
-    /// The phone number as it was typed.
+    /// The phone number as typed.
     phone: String,
     /// Validity of the code in minutes.
     valid_minutes: u32,
-    /// Unix time from which another code can be requested.
+    /// Unix time in seconds from which another code can be requested.
     resend_at: i64,
 }
 
@@ -46,12 +46,12 @@ enum Step {
 #[derive(Clone, Copy)]
 struct LogInForm {
     purpose: Purpose,
-    /// Whether the form is part of another page, which stays open after the log-in.
+    /// Whether the form is embedded in another page, which stays open after the log-in.
     is_embedded: bool,
     account: Account,
     steps: Steps<Step>,
     form: Form,
-    /// Without a tick-box: it is solved while the number is typed.
+    /// Solved while the visitor types the phone number. It has no checkbox.
     captcha: Captcha,
     name: RwSignal<String>,
     phone: RwSignal<String>,
@@ -100,7 +100,7 @@ impl LogInForm {
         });
     }
 
-    /// Repeats the request that failed.
+    /// Repeats the failed request.
     fn retry(self) {
         match self.steps.get_untracked() {
             Step::Phone => self.request_code(),
@@ -109,11 +109,11 @@ impl LogInForm {
     }
 }
 
-/// Two steps on one page: phone number, then code.
+/// The log-in form. It asks for the phone number, then for the code, in two steps on one page.
 #[component]
 pub fn CodeLogin(
     purpose: Purpose,
-    /// Whether the form is part of another page, which stays open after the log-in.
+    /// Whether the form is embedded in another page, which stays open after the log-in.
     #[prop(optional)]
     is_embedded: bool,
 ) -> impl IntoView {
@@ -177,7 +177,7 @@ pub fn CodeLogin(
     }
 }
 
-/// The first step: phone number, and a name when registering.
+/// The first step, which asks for the phone number and, for registration, a name.
 #[component]
 fn PhoneStep(log_in: LogInForm) -> impl IntoView {
     let form = log_in.form;
@@ -208,7 +208,7 @@ fn PhoneStep(log_in: LogInForm) -> impl IntoView {
             />
         }
     });
-    // An embedding page explains by itself why to log in and with which number.
+    // An embedding page itself explains why and with which number to log in.
     let intro = (!log_in.is_embedded).then_some((view! { <p>{help}</p> }, other));
     let (help, other) = intro.unzip();
     let cookie_warning = (!browser::accepts_cookies())
@@ -236,7 +236,7 @@ fn PhoneStep(log_in: LogInForm) -> impl IntoView {
     }
 }
 
-/// The second step: the code, a button for another one, and help if no SMS arrives.
+/// The second step, which asks for the code. It offers another code, and help if no SMS arrives.
 #[component]
 fn CodeStep(log_in: LogInForm) -> impl IntoView {
     let form = log_in.form;
@@ -253,7 +253,7 @@ fn CodeStep(log_in: LogInForm) -> impl IntoView {
         vec![("phone", phone.replace(' ', "\u{a0}")), ("n", valid_minutes.to_string())]
     });
     let must_wait = Memo::new(move |_| log_in.seconds_to_resend.get() > 0);
-    // A locked or expired code can only be replaced, so another one may be requested at once.
+    // A locked or expired code is useless, so another one can be requested immediately.
     let is_code_dead =
         move || form.failure.read().as_ref().and_then(api::Failure::code) == Some(ProblemCode::CodeDead);
     let resend = move |_| {

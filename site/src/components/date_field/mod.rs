@@ -8,7 +8,7 @@ use crate::form::{Field, FieldProblem, Form, ProblemKind};
 use crate::input;
 use crate::language::tr;
 
-/// The typed parts of a date.
+/// Day, month and year as typed.
 #[derive(Clone, Copy)]
 pub struct TypedDate {
     field: Field,
@@ -20,12 +20,12 @@ impl TypedDate {
         Self { field, parts: [(); 3].map(|()| RwSignal::new(String::new())) }
     }
 
-    /// Parses the date.
+    /// Parses the date. Returns the problem to show if it is missing or invalid.
     pub fn check(self) -> Result<Date, FieldProblem> {
         self.read(input::date)
     }
 
-    /// Parses a birth date, which may lack its day and month.
+    /// Parses a birth date, whose day and month may be missing.
     pub fn check_birth_date(self) -> Result<BirthDate, FieldProblem> {
         self.read(input::birth_date)
     }
@@ -42,16 +42,16 @@ impl TypedDate {
     }
 }
 
-/// Day, month and year, each with its label.
+/// Fields for day, month and year, each with its own label.
 #[component]
 pub fn DateField(
     date: TypedDate,
     form: Form,
-    /// Label; a text key.
+    /// Text key of the label.
     label: &'static str,
-    /// Help below the label; a text key.
+    /// Text key of the help text below the label.
     hint: &'static str,
-    /// Whether the browser may fill in the visitor's own birthday.
+    /// Whether the browser may autofill the visitor's own birth date.
     #[prop(optional)]
     is_birthday: bool,
 ) -> impl IntoView {

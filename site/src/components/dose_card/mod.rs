@@ -1,4 +1,4 @@
-//! A dose, the state of its certificate, and what to do next.
+//! Cards that show a dose, the state of its certificate, and what to do next.
 
 use bukti_domain::{NextStep, Tone};
 use bukti_locales::Locale;
@@ -10,7 +10,7 @@ use crate::describe;
 use crate::language::{Language, tr, tr_with};
 use crate::place::{Page, path_to};
 
-/// CSS class and icon of a state.
+/// The CSS class and the icon for a tone.
 pub fn tone_style(tone: Tone) -> (&'static str, Symbol) {
     match tone {
         Tone::Good => ("good", Symbol::Good),
@@ -19,25 +19,26 @@ pub fn tone_style(tone: Tone) -> (&'static str, Symbol) {
     }
 }
 
-/// A dose with its diagnosis.
+/// Shows a dose with its diagnosis.
 #[component]
 pub fn DoseCard(
     dose: DoseStatus,
-    /// Leads back to the form; `None` if the page has none.
+    /// Called to return to the form; `None` if the page has no form.
     #[prop(optional)]
     on_check_input: Option<Callback<()>>,
 ) -> impl IntoView {
     view! { <DiagnosisCard diagnosis=dose.diagnosis.clone() dose=dose on_check_input=on_check_input /> }
 }
 
-/// A diagnosis: what is wrong and why, who has to act, how long that takes, what to do next.
+/// Shows a diagnosis: what is wrong and why, who has to act, how long the next step usually takes,
+/// and what to do.
 #[component]
 pub fn DiagnosisCard(
     diagnosis: Diagnosis,
-    /// The dose that the diagnosis is about, if it is about one.
+    /// The dose that the diagnosis is about; `None` if it is not about a single dose.
     #[prop(optional, into)]
     dose: Option<DoseStatus>,
-    /// Leads back to the form; `None` if the page has none.
+    /// Called to return to the form; `None` if the page has no form.
     #[prop(optional_no_strip)]
     on_check_input: Option<Callback<()>>,
 ) -> impl IntoView {
@@ -93,7 +94,7 @@ pub fn DiagnosisCard(
     }
 }
 
-/// Disease, vaccine, date and facility, as far as they are known.
+/// The known facts about a dose, as pairs of label (text key) and value.
 fn facts(locale: Locale, dose: &DoseStatus) -> Vec<(&'static str, String)> {
     let disease = dose.disease.as_ref().map(|disease| disease.name.in_language(locale.tag()).to_owned());
     let facts = [
@@ -105,13 +106,13 @@ fn facts(locale: Locale, dose: &DoseStatus) -> Vec<(&'static str, String)> {
     facts.into_iter().filter_map(|(label, fact)| Some((label, fact?))).collect()
 }
 
-/// A next step: a button if it can be done on the site, else a sentence.
+/// A next step. It is a button if the step can be done on the site, otherwise a sentence.
 #[component]
 fn Step(
     step: NextStep,
-    /// Whether it is the first, most useful step.
+    /// Whether this is the first step, which is the most useful one.
     first: bool,
-    /// Leads back to the form; `None` if the page has none.
+    /// Called to return to the form; `None` if the page has no form.
     #[prop(optional_no_strip)]
     on_check_input: Option<Callback<()>>,
 ) -> impl IntoView {
@@ -140,7 +141,7 @@ fn Step(
     }
 }
 
-/// Link to the page for corrections.
+/// A link to the corrections page.
 #[component]
 fn CorrectionLink() -> impl IntoView {
     view! {

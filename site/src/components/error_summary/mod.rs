@@ -1,4 +1,4 @@
-//! Error summary of a form.
+//! The error summary of a form.
 
 use leptos::prelude::*;
 
@@ -6,7 +6,7 @@ use crate::browser;
 use crate::form::{FieldProblem, Form};
 use crate::language::{Language, tr};
 
-/// Lists the fields with problems above the form and takes the focus. Each line links to its field.
+/// Lists the fields that have problems, and takes the focus. Each line links to its field.
 #[component]
 pub fn ErrorSummary(form: Form) -> impl IntoView {
     const ID: &str = "error-summary";

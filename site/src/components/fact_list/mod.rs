@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::language::Language;
 
-/// Returns the labels (text keys) and values in a language.
+/// Returns pairs of label (text key) and value in a language.
 pub type Facts = Box<dyn Fn(Locale) -> Vec<(&'static str, String)> + Send + Sync>;
 
 #[component]

@@ -1,4 +1,4 @@
-//! Notice about a failed request.
+//! The notice about a failed request.
 
 use bukti_wire::ProblemCode;
 use leptos::prelude::*;
@@ -19,7 +19,8 @@ fn remedy(failure: &Failure) -> Remedy {
             | ProblemCode::CertificateNotReady,
         ) => Remedy::Retry,
         Some(ProblemCode::CodeDead | ProblemCode::NotLoggedIn | ProblemCode::InvalidInput) => Remedy::None,
-        // Only officers get these, and they are the helpdesk.
+        // Only officers receive these errors. They belong to the helpdesk, so do not refer them to
+        // it.
         Some(
             ProblemCode::NotAnOfficer
             | ProblemCode::SecondFactorNeeded
@@ -40,14 +41,14 @@ enum Remedy {
     None,
 }
 
-/// Shows a failure, takes the focus, and offers a retry if one can help. The form keeps what was
-/// typed.
+/// Shows a failure and takes the focus. Offers a retry or the helpdesk's contact details if either
+/// can help. The form keeps its input.
 #[component]
 pub fn FailureNotice(
-    /// The failure, if there is one.
+    /// The failure to show, if any.
     #[prop(into)]
     failure: Signal<Option<Failure>>,
-    /// Whether a retry is on its way.
+    /// Whether a retry is in progress.
     #[prop(into)]
     busy: Signal<bool>,
     retry: Callback<()>,

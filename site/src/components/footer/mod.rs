@@ -6,7 +6,7 @@ use crate::components::HelpdeskLine;
 use crate::language::tr;
 use crate::place::{Page, path_to};
 
-/// Contacts of the helpdesk, further links, and a note on privacy.
+/// Shows the helpdesk's contact details, further links, and a note on privacy.
 #[component]
 pub fn Footer() -> impl IntoView {
     view! {

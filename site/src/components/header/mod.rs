@@ -10,7 +10,8 @@ use crate::language::tr;
 use crate::place::{Page, Router, path_to};
 use crate::settings::Settings;
 
-/// Wordmark, navigation of wide screens, language switch, and the user menu or the log-in.
+/// Shows the wordmark, the navigation for wide screens, the language switch, and the user menu or a
+/// link to the log-in.
 #[component]
 pub fn Header() -> impl IntoView {
     let settings = Settings::current();
@@ -48,11 +49,11 @@ pub fn Header() -> impl IntoView {
     }
 }
 
-/// The logo, the same as on certificates.
+/// SVG content of the logo, which is also on certificates.
 const LOGO: &str =
     r#"<rect class="ground" width="38" height="38" rx="10"/><path class="tick" d="m10 19.5 6.5 6.5 11-13"/>"#;
 
-/// The user's name, which opens a menu with the pages of the account.
+/// A button with the user's name that opens a menu of the account's pages.
 #[component]
 fn UserMenu(
     /// The name from registration, if one was given.

@@ -7,8 +7,8 @@ use crate::browser;
 use crate::language::Language;
 use crate::settings::Settings;
 
-/// Whether the page is the first of the visit. Its heading does not take the focus, because the
-/// browser has placed it already.
+/// Whether the current page is the first of the visit. The heading of the first page does not take
+/// the focus, because the browser has already placed the focus.
 #[derive(Clone, Copy)]
 pub struct FirstPage(StoredValue<bool>);
 
@@ -19,20 +19,20 @@ impl FirstPage {
     }
 }
 
-/// The title of the document while a page is pre-rendered.
+/// The document title of a page that is being pre-rendered.
 #[derive(Clone, Copy)]
 pub struct PageTitle(StoredValue<String>);
 
 #[cfg(not(target_arch = "wasm32"))]
 impl PageTitle {
-    /// Provides the title as a context.
+    /// Provides an empty title as a context.
     pub fn provide() -> Self {
         let title = Self(StoredValue::new(String::new()));
         provide_context(title);
         title
     }
 
-    /// The title that the page's heading has set.
+    /// Returns the title that the page's heading has set.
     pub fn get(self) -> String {
         self.0.get_value()
     }
@@ -42,7 +42,7 @@ impl PageTitle {
 /// screen readers announce the new page.
 #[component]
 pub fn Heading(
-    /// Text key.
+    /// Text key of the heading.
     #[prop(into)]
     key: Signal<&'static str>,
 ) -> impl IntoView {

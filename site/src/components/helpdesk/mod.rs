@@ -1,4 +1,4 @@
-//! Contacts of the helpdesk.
+//! The helpdesk's contact details.
 
 use leptos::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::input::tel_uri;
 use crate::language::{tr, tr_with};
 use crate::settings::Settings;
 
-/// Phone and e-mail of the helpdesk as two buttons.
+/// Shows the helpdesk's phone number and e-mail address as two buttons.
 #[component]
 pub fn HelpdeskLinks() -> impl IntoView {
     let settings = Settings::current();
@@ -27,7 +27,7 @@ pub fn HelpdeskLinks() -> impl IntoView {
     }
 }
 
-/// Phone and e-mail of the helpdesk within a sentence.
+/// Shows the helpdesk's phone number and e-mail address as links within a sentence.
 #[component]
 pub fn HelpdeskLine() -> impl IntoView {
     let settings = Settings::current();

@@ -1,4 +1,4 @@
-//! Line icons, drawn on a grid of 24 × 24.
+//! Line icons on a grid of 24 × 24 units.
 
 use leptos::prelude::*;
 
@@ -60,7 +60,7 @@ impl Symbol {
     }
 }
 
-/// An icon, hidden from screen readers: it always accompanies a text that says the same.
+/// An icon. It is hidden from screen readers, because the text next to it has the same meaning.
 #[component]
 pub fn Icon(symbol: Symbol) -> impl IntoView {
     view! { <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false" inner_html=symbol.lines()></svg> }

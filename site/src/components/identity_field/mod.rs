@@ -1,4 +1,4 @@
-//! Input of an identity: NIK or passport number.
+//! An input for an identity number: NIK or passport number.
 
 use bukti_domain::{BirthDate, Nik, Passport};
 use leptos::prelude::*;
@@ -7,7 +7,7 @@ use crate::components::{TextField, TypedDate};
 use crate::form::{Field, FieldProblem, Form, check};
 use crate::language::tr;
 
-/// What was typed, and which of the two numbers is shown.
+/// The typed NIK and passport number, and which of the two fields is shown.
 #[derive(Clone, Copy)]
 pub struct TypedIdentity {
     nik: RwSignal<String>,
@@ -24,7 +24,7 @@ impl TypedIdentity {
         }
     }
 
-    /// The problem of the number that is shown.
+    /// Returns the problem of the field that is shown, if it has one.
     pub fn check(self) -> Option<FieldProblem> {
         let (nik, passport) = (self.nik.get_untracked(), self.passport.get_untracked());
         if self.with_passport.get_untracked() {
@@ -34,7 +34,8 @@ impl TypedIdentity {
         }
     }
 
-    /// Parses the birth date. With a NIK it must be complete; some passports lack day or month.
+    /// Parses the birth date. It must be complete for a NIK. For a passport, the day and month may
+    /// be missing.
     pub fn birth_date(self, typed: TypedDate) -> Result<BirthDate, FieldProblem> {
         if self.with_passport.get_untracked() {
             typed.check_birth_date()
@@ -43,7 +44,7 @@ impl TypedIdentity {
         }
     }
 
-    /// NIK and passport number; the one that is not shown is `None`.
+    /// Returns the typed NIK and passport number. The one whose field is not shown is `None`.
     pub fn typed(self) -> (Option<String>, Option<String>) {
         if self.with_passport.get_untracked() {
             (None, Some(self.passport.get_untracked()))
@@ -53,7 +54,7 @@ impl TypedIdentity {
     }
 }
 
-/// The input of the NIK, and a switch to the passport number.
+/// The field for the NIK or passport number, with a button that switches between them.
 #[component]
 pub fn IdentityField(identity: TypedIdentity, form: Form, on_typed: Callback<()>) -> impl IntoView {
     let (to_passport, to_nik) = (tr("site.identity.use_passport"), tr("site.identity.use_nik"));

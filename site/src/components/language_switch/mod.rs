@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::language::{Language, tr};
 use crate::place::Router;
 
-/// Links (`ID`, `EN`) to the same page in each language, which work before any script has run.
+/// Links (`ID`, `EN`) to the current page in each language. They work before any script has run.
 #[component]
 pub fn LanguageSwitch() -> impl IntoView {
     let language = Language::current();

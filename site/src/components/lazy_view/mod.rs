@@ -10,10 +10,10 @@ use crate::browser::{self, TaskScope};
 use crate::components::{FailureNotice, Heading};
 use crate::language::tr;
 
-/// Loads a chunk, then renders the view.
+/// A future that loads a chunk and then resolves to the view.
 pub type ViewFuture = Pin<Box<dyn Future<Output = Result<AnyView, Failure>>>>;
 
-/// Milliseconds after which a retry is offered.
+/// Time in milliseconds after which a retry is offered.
 const RETRY_AFTER_MS: i32 = 20_000;
 
 enum State {
@@ -23,17 +23,17 @@ enum State {
     Failed(Failure),
 }
 
-/// Renders the view that `load` returns: at once if its chunk is loaded already, else with a
-/// loading message until then, and with a retry if loading fails.
+/// Renders the view that `load` returns. While its chunk is loading, shows a loading message. If
+/// loading fails, offers a retry.
 #[component]
 pub fn LazyView(
     load: Box<dyn Fn() -> ViewFuture + Send + Sync>,
-    /// Heading while the chunk is loading, if the view is a page; a text key.
+    /// Text key of the heading to show while the chunk is loading, if the view is a page.
     #[prop(optional)]
     title: Option<&'static str>,
 ) -> impl IntoView {
     let mut view = load();
-    // A chunk that is loaded already returns its view on the first poll.
+    // If the chunk is already loaded, the first poll returns the view.
     let view = match view.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(view)) => return view,
         Poll::Ready(Err(_)) => load(),
@@ -43,7 +43,7 @@ pub fn LazyView(
     let tasks = TaskScope::current();
     let start = move |view: ViewFuture| {
         tasks.spawn(Box::pin(async move { state.set(view.await.map_or_else(State::Failed, State::Loaded)) }));
-        // If the chunk arrives after the timeout, it is shown all the same.
+        // If the chunk arrives after the timeout, the view is still shown.
         tasks.spawn(Box::pin(async move {
             browser::sleep(RETRY_AFTER_MS).await;
             if state.try_with_untracked(|state| matches!(state, State::Loading)) == Some(true) {

@@ -1,4 +1,4 @@
-//! A choice between a few visible options.
+//! A group of radio buttons.
 
 use bukti_locales::Locale;
 use leptos::prelude::*;
@@ -8,18 +8,18 @@ use crate::language::{Language, tr};
 
 pub struct Choice {
     pub value: String,
-    /// The label in a language.
+    /// Returns the label in a language.
     pub label: Box<dyn Fn(Locale) -> String + Send + Sync>,
-    /// Help below the label.
+    /// Returns the help text below the label in a language.
     pub help: Option<Box<dyn Fn(Locale) -> String + Send + Sync>>,
 }
 
-/// Radio buttons below each other, with the error message above them.
+/// A vertical group of radio buttons, with the error message above it.
 #[component]
 pub fn RadioField(
     field: Field,
     form: Form,
-    /// Label; a text key.
+    /// Text key of the group's label.
     label: &'static str,
     choices: Vec<Choice>,
     /// The value of the chosen option.
@@ -29,7 +29,7 @@ pub fn RadioField(
     let message = form.message(field);
     let is_invalid = move || message.read().is_some();
     let row = move |(at, choice): (usize, Choice)| {
-        // The error summary links to the first option.
+        // The first option has the id of the field, because the error summary links to it.
         let id = if at == 0 { field.id().to_owned() } else { format!("{}-{at}", field.id()) };
         let help_id = choice.help.is_some().then(|| format!("{id}-help"));
         let help = choice.help.map(|help| {

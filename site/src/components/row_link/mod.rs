@@ -1,4 +1,4 @@
-//! A link to another page, as a row of a list.
+//! A list row that links to another page.
 
 use leptos::prelude::*;
 
@@ -10,7 +10,7 @@ use crate::place::{Page, path_to};
 pub fn RowLink(
     page: Page,
     symbol: Symbol,
-    /// Label; a text key.
+    /// Text key of the label.
     label: &'static str,
 ) -> impl IntoView {
     view! {

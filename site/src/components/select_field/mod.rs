@@ -5,17 +5,17 @@ use leptos::prelude::*;
 use crate::form::{Field, Form};
 use crate::language::tr;
 
-/// A heading, and the options below it. An option's label is its value.
+/// A heading and the options below it. The label of an option is also its value.
 pub type Group = (String, Vec<String>);
 
-/// A labelled, grouped drop-down list with its error message. Nothing is chosen at first.
+/// A labelled, grouped drop-down list with an error message. Initially, no option is selected.
 #[component]
 pub fn SelectField(
     field: Field,
     form: Form,
-    /// Label; a text key.
+    /// Text key of the label.
     label: &'static str,
-    /// Label of the empty option; a text key.
+    /// Text key of the label of the empty option.
     empty_label: &'static str,
     groups: Signal<Vec<Group>>,
     /// The chosen option.

@@ -1,13 +1,12 @@
-//! Status of the start: what a pre-rendered page shows until the site is running, or if it cannot
-//! run.
+//! The notices that a pre-rendered page shows until the site is running, or if it cannot run.
 
 use leptos::prelude::*;
 
 use crate::components::HelpdeskLine;
 use crate::language::tr;
 
-/// Rendered only in pre-rendered pages; the site replaces them as soon as it runs. Style sheet and
-/// `start.js` decide which of the notices is visible.
+/// Appears only in pre-rendered pages, which the site replaces once it is running. The style sheet
+/// and `start.js` determine which of the notices is visible.
 #[component]
 pub fn StartNotice() -> impl IntoView {
     view! {

@@ -7,7 +7,7 @@ use crate::components::{Icon, Symbol};
 use crate::language::tr;
 use crate::place::{Page, Router, path_to};
 
-/// Home, verification, help and account. Wide screens have these links in the header.
+/// Links to home, verification, help and account. On wide screens, these links are in the header.
 #[component]
 pub fn TabBar() -> impl IntoView {
     let account = Account::current();

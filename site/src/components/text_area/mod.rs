@@ -6,14 +6,14 @@ use leptos::prelude::*;
 use crate::form::{Field, Form};
 use crate::language::tr;
 
-/// A labelled multi-line input with help and error message.
+/// A labelled multi-line text input with help text and error message.
 #[component]
 pub fn TextArea(
     field: Field,
     form: Form,
-    /// Label; a text key.
+    /// Text key of the label.
     label: &'static str,
-    /// Help below the label; a text key.
+    /// Text key of the help text below the label.
     #[prop(optional)]
     hint: Option<&'static str>,
     value: RwSignal<String>,

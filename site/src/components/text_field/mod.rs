@@ -7,18 +7,18 @@ use crate::form::{Field, Form};
 use crate::input::group_nik;
 use crate::language::tr;
 
-/// A labelled input with help and error message.
+/// A labelled text input with help text and error message.
 #[component]
 pub fn TextField(
     field: Field,
     form: Form,
-    /// Label; a text key.
+    /// Text key of the label.
     label: &'static str,
-    /// Help below the label; a text key.
+    /// Text key of the help text below the label.
     #[prop(optional)]
     hint: Option<&'static str>,
     value: RwSignal<String>,
-    /// The on-screen keyboard.
+    /// Type of the on-screen keyboard (HTML `inputmode`).
     #[prop(default = "text")]
     inputmode: &'static str,
     /// Autofill token (HTML `autocomplete`).
@@ -43,7 +43,7 @@ pub fn TextField(
             if grouped != text {
                 input.set_value(&grouped);
                 let caret = caret as u32;
-                // Fails only for input types without a caret.
+                // This fails only for input types without a caret.
                 let _ = input.set_selection_range(caret, caret);
             }
             value.set(grouped);
