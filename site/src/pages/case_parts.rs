@@ -1,4 +1,4 @@
-//! Components that the pages for corrections and for officers share.
+//! Components shared by the corrections page and the officers' console.
 
 use bukti_domain::{CaseState, Correction};
 use bukti_wire::CaseMessage;
@@ -8,7 +8,7 @@ use crate::components::{Icon, tone_style};
 use crate::describe;
 use crate::language::{Language, tr};
 
-/// What a case is about and its state, with an icon.
+/// Shows the subject and state of a case, with an icon.
 #[component]
 pub fn StateLine(correction: Correction, state: CaseState) -> impl IntoView {
     let language = Language::current();
@@ -24,7 +24,8 @@ pub fn StateLine(correction: Correction, state: CaseState) -> impl IntoView {
     }
 }
 
-/// The questions of officers and the replies, oldest first. Empty if there are none.
+/// Shows the officers' questions and the applicant's replies, oldest first. Renders nothing if
+/// there are none.
 #[component]
 pub fn Messages(messages: Vec<CaseMessage>) -> impl IntoView {
     let language = Language::current();

@@ -1,8 +1,8 @@
-//! `/unduh`: quick download, a new link by SMS without an account.
+//! `/unduh`: quick download, which sends a new link by SMS without an account.
 //!
-//! Others can know the data that this form asks for, so it never opens a certificate. The link goes
-//! to the phone on record, and the response is the same whether a matching dose exists or not,
-//! which prevents enumeration.
+//! Other people may know the data that this form asks for, so it never opens a certificate. The
+//! link is sent to the phone number on record. The response does not reveal whether a matching dose
+//! exists, which prevents enumeration.
 
 use bukti_domain::PersonName;
 use bukti_wire::{DownloadAnswer, DownloadRequest, StatusRoute, Vaccines};
@@ -41,7 +41,7 @@ struct DownloadForm {
     vaccination_date: TypedDate,
     vaccine: RwSignal<String>,
     captcha: Captcha,
-    /// The vaccines to choose from.
+    /// The vaccines to choose from; `None` until they are loaded.
     vaccines: RwSignal<Option<Vaccines>>,
     loading_vaccines: Form,
 }
@@ -70,7 +70,7 @@ impl DownloadForm {
         });
     }
 
-    /// Checks the first step, then shows the second.
+    /// Checks the first step, and shows the second if there are no problems.
     fn show_vaccination_step(self) {
         let name = self.name.get_untracked();
         let problems = [
@@ -117,7 +117,7 @@ impl DownloadForm {
     }
 }
 
-/// Three steps: person, vaccination, and what happens next.
+/// The form for a quick download, in three steps: person, vaccination, and what happens next.
 #[component]
 pub fn Download() -> impl IntoView {
     let state = DownloadForm::new();
@@ -140,7 +140,7 @@ pub fn Download() -> impl IntoView {
     }
 }
 
-/// Name, identity, birth date.
+/// The first step, which asks for name, identity number and birth date.
 #[component]
 fn PersonStep(state: DownloadForm) -> impl IntoView {
     let form = state.form;
@@ -177,7 +177,7 @@ fn PersonStep(state: DownloadForm) -> impl IntoView {
     }
 }
 
-/// Date and vaccine of a vaccination, and the captcha.
+/// The second step, which asks for the date and vaccine of a vaccination, and has the captcha.
 #[component]
 fn VaccinationStep(state: DownloadForm) -> impl IntoView {
     let form = state.form;
@@ -220,7 +220,7 @@ fn VaccinationStep(state: DownloadForm) -> impl IntoView {
     }
 }
 
-/// The confirmation, which is the same whether the data matched or not.
+/// The confirmation. It does not reveal whether the data matched a dose.
 #[component]
 fn Requested(
     /// Minutes until another request is possible.

@@ -1,4 +1,4 @@
-//! `/s/:token`: the link of an SMS, which opens one certificate.
+//! `/s/:token`: the link in an SMS, which opens one certificate.
 
 use bukti_domain::BirthDate;
 use bukti_wire::{DocumentForm, HolderRoute, LinkAnswer, LinkRefusal, LinkRequest};
@@ -14,15 +14,16 @@ use crate::form::{Field, Form};
 use crate::language::{tr, tr_with};
 use crate::place::Page;
 
-/// A document URL that expires within this many seconds is not opened any more.
+/// A document URL that expires within this many seconds is no longer opened.
 const EXPIRY_MARGIN_SECONDS: i64 = 5;
 
 #[derive(Clone)]
 struct Opened {
     response: LinkAnswer,
-    /// To request the document in another form, or once its URL has expired. Kept nowhere else.
+    /// Needed to request the document in another form, or again after its URL has expired. It is
+    /// not stored anywhere else.
     birth_date: BirthDate,
-    /// Unix time at which the document's URL expires.
+    /// Unix time in seconds at which the document's URL expires.
     expires_at: i64,
 }
 
@@ -32,7 +33,7 @@ struct SmsLink {
     token: StoredValue<String>,
     birth_date: TypedDate,
     opened: RwSignal<Option<Opened>>,
-    /// Whether the visitor said that somebody else requested the link.
+    /// Whether the visitor has reported that somebody else requested the link.
     refused: RwSignal<bool>,
     refusal_form: Form,
     downloads: Downloads,
@@ -52,8 +53,8 @@ impl SmsLink {
         });
     }
 
-    /// Opens the requested document. The complete one has the URL that came with the certificate,
-    /// until that expires.
+    /// Opens the requested document. For the complete document, uses the URL that came with the
+    /// certificate until that URL expires.
     fn download(self) {
         self.downloads.form.send(Vec::new(), async move {
             let Some(mut opened) = self.opened.get_untracked() else { return Ok(()) };
@@ -62,7 +63,8 @@ impl SmsLink {
             if !is_complete || opened.expires_at < browser::unix_time() + EXPIRY_MARGIN_SECONDS {
                 opened = self.request(opened.birth_date, form).await?;
                 if is_complete {
-                    // Untracked: the picture is the same, so nothing is rendered again.
+                    // Do not notify subscribers: the image is unchanged, so nothing needs to be
+                    // rendered again.
                     self.opened.update_untracked(|it| *it = Some(opened.clone()));
                 }
             }
@@ -71,7 +73,7 @@ impl SmsLink {
         });
     }
 
-    /// Reports that somebody else requested the link, which invalidates it.
+    /// Reports that somebody else requested the link. The report invalidates the link.
     fn refuse(self) {
         self.refusal_form.send(Vec::new(), async move {
             let refusal = LinkRefusal { token: self.token.get_value() };
@@ -94,7 +96,7 @@ impl SmsLink {
     }
 }
 
-/// The form for the birth date, then the certificate.
+/// Shows the form for the birth date, then the certificate.
 #[component]
 pub fn Link(token: String) -> impl IntoView {
     let link = SmsLink {
@@ -149,7 +151,7 @@ fn BirthDateForm(link: SmsLink) -> impl IntoView {
     }
 }
 
-/// "This was not me", for holders who did not request the link.
+/// The "This was not me" button, for holders who did not request the link.
 #[component]
 fn Refusal(link: SmsLink) -> impl IntoView {
     let form = link.refusal_form;
@@ -170,7 +172,7 @@ fn Refusal(link: SmsLink) -> impl IntoView {
     }
 }
 
-/// Confirmation that the link no longer works.
+/// Confirms that the link no longer works.
 #[component]
 fn Refused() -> impl IntoView {
     view! {
@@ -180,7 +182,7 @@ fn Refused() -> impl IntoView {
     }
 }
 
-/// Links for visitors whom the SMS link does not help.
+/// Links to other pages, for visitors who cannot use the SMS link.
 #[component]
 fn OtherPages() -> impl IntoView {
     view! {
@@ -193,7 +195,7 @@ fn OtherPages() -> impl IntoView {
     }
 }
 
-/// The certificate, and the ways to save it.
+/// Shows the certificate, and the ways to save it.
 #[component]
 fn OpenedLink(link: SmsLink, opened: Opened) -> impl IntoView {
     let certificate = opened.response.certificate;

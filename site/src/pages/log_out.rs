@@ -10,7 +10,8 @@ use crate::form::Form;
 use crate::language::tr;
 use crate::place::Page;
 
-/// Ends the session when the page is opened, and confirms it only after the server has.
+/// Ends the session when the page is opened. Shows the confirmation only after the server has ended
+/// the session.
 #[component]
 pub fn LogOut() -> impl IntoView {
     let account = Account::current();

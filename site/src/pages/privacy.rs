@@ -5,7 +5,8 @@ use leptos::prelude::*;
 use crate::components::{Heading, HelpdeskLinks};
 use crate::language::{Language, tr};
 
-/// The data that are kept, in the order in which a visitor encounters them.
+/// Text key parts of the kinds of data that are kept, in the order in which a visitor encounters
+/// them.
 const KEPT: [&str; 12] = [
     "doses",
     "certificates",
@@ -20,7 +21,7 @@ const KEPT: [&str; 12] = [
     "device",
     "logs",
 ];
-/// Rights of citizens, and what is never done with their data.
+/// Text key parts of citizens' rights, and of what is never done with their data.
 const RULES: [&str; 4] = ["sealed", "nobody_else", "qr", "rights"];
 
 #[component]

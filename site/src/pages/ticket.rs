@@ -1,7 +1,7 @@
 //! `/tiket`: the content of a ticket's QR code, for the staff who scan it.
 //!
-//! The content is in the URL fragment, which browsers do not send to the server. Anyone can write
-//! such a URL, so nothing is shown unless the vaccine is in the catalogue.
+//! The content is in the URL fragment, which browsers do not send to the server. Anyone can
+//! construct such a URL, so the page shows the ticket only if its vaccine is in the catalogue.
 
 use bukti_domain::{TicketText, certificate_id_grouped};
 use bukti_wire::{StatusRoute, Vaccines};
@@ -32,7 +32,7 @@ pub fn Ticket() -> impl IntoView {
     }
 }
 
-/// The ticket, once its vaccine is found in the catalogue.
+/// Shows the ticket after its vaccine has been found in the catalogue.
 #[component]
 fn CheckedTicket(ticket: TicketText) -> impl IntoView {
     let (vaccines, loading) = (RwSignal::new(None::<Vaccines>), Form::new());

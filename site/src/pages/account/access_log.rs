@@ -19,8 +19,8 @@ struct AccessLogState {
 }
 
 impl AccessLogState {
-    /// Loads the accesses to the chosen person's records. Repeats if another person was chosen
-    /// while the request was on its way.
+    /// Loads the access log of the chosen person. Repeats the request if another person was chosen
+    /// in the meantime.
     fn load(self) {
         self.accesses.set(None);
         self.form.send(Vec::new(), async move {
@@ -37,7 +37,7 @@ impl AccessLogState {
     }
 }
 
-/// The choice of the person, then each access to the person's records, the newest first.
+/// Shows the choice of person, then the accesses to the chosen person's records, newest first.
 #[component]
 pub fn AccessLog(account: AccountState) -> impl IntoView {
     let state = AccessLogState { account, accesses: RwSignal::new(None), form: Form::new() };
@@ -83,7 +83,7 @@ pub fn AccessLog(account: AccountState) -> impl IntoView {
     }
 }
 
-/// An access: when, by which officer, and what was done.
+/// Shows the time of an access, the officer, and what the officer did.
 #[component]
 fn AccessEntry(access: AccessLogEntry) -> impl IntoView {
     let language = Language::current();

@@ -1,4 +1,4 @@
-//! `/perangkat`: the sessions of the phone number, and ending them.
+//! `/perangkat`: lists the sessions of a phone number, and ends them on request.
 
 use bukti_locales::{fill, text};
 use bukti_wire::{OpenSession, OpenSessions, OtpRoute, ProblemCode};
@@ -12,8 +12,8 @@ use crate::describe;
 use crate::form::Form;
 use crate::language::{Language, tr, tr_with};
 
-/// The id of the status message. It takes the focus after sessions were ended, because the button
-/// that was pressed is gone.
+/// The id of the status message. It takes the focus after sessions have been ended, because the
+/// pressed button no longer exists.
 const STATUS_ID: &str = "devices-news";
 
 #[derive(Clone, Copy)]
@@ -21,18 +21,18 @@ struct SessionsState {
     account: AccountState,
     sessions: RwSignal<Vec<OpenSession>>,
     form: Form,
-    /// Whether sessions were ended.
+    /// Whether the visitor has ended sessions on this page.
     has_ended: RwSignal<bool>,
 }
 
 impl SessionsState {
-    /// Ends these sessions, then loads those that are left.
+    /// Ends the sessions with these ids, then loads the remaining sessions.
     fn load(self, end: Vec<String>) {
         self.form.send(Vec::new(), async move {
             for id in &end {
                 match self.account.check_session(api::delete(&OtpRoute::EndSession.path_of(id)).await) {
                     Err(failure) if failure.code() != Some(ProblemCode::NotFound) => return Err(failure),
-                    // Not found: the session had ended already.
+                    // `NotFound` means that the session has already ended.
                     _ => {}
                 }
             }
@@ -48,7 +48,7 @@ impl SessionsState {
     }
 }
 
-/// The sessions of the phone number, the current one first.
+/// Lists the sessions of the phone number, the current one first.
 #[component]
 pub fn Devices(account: AccountState) -> impl IntoView {
     let (sessions, has_ended) = (RwSignal::new(Vec::new()), RwSignal::new(false));
@@ -98,7 +98,8 @@ pub fn Devices(account: AccountState) -> impl IntoView {
     }
 }
 
-/// A session: browser and system, when it began and was last used, and a button to end it.
+/// Shows a session: its browser and operating system, when it started, when it was last used, and a
+/// button that ends it.
 #[component]
 fn Device(state: SessionsState, session: OpenSession) -> impl IntoView {
     let language = Language::current();

@@ -1,4 +1,4 @@
-//! `/riwayat`: every dose, and a ticket for the next one.
+//! `/riwayat`: all doses, and tickets for the next ones.
 
 use bukti_locales::{Locale, text};
 use bukti_wire::{Certificates, HolderDose, Ticket};
@@ -10,7 +10,7 @@ use crate::components::{FactList, Facts, Icon, tone_style};
 use crate::describe;
 use crate::language::{Language, tr, tr_with};
 
-/// A person's tickets, then the doses, the newest first.
+/// Shows a person's tickets, then the doses, newest first.
 #[component]
 pub(super) fn History(account: AccountState, certificates: Certificates) -> impl IntoView {
     let Certificates { person, mut doses, tickets, .. } = certificates;
@@ -26,7 +26,7 @@ pub(super) fn History(account: AccountState, certificates: Certificates) -> impl
     }
 }
 
-/// Which dose is due and from when, and the QR code that a facility scans.
+/// Shows which dose is due and from when, with the QR code that a facility scans.
 #[component]
 fn TicketCard(ticket: Ticket) -> impl IntoView {
     let language = Language::current();

@@ -1,5 +1,6 @@
-//! `/akun`, `/riwayat`, `/perangkat` and `/dilihat`: certificates, doses and tickets of the people
-//! who are registered with this phone number, its sessions, and who viewed their records.
+//! `/akun`, `/riwayat`, `/perangkat` and `/dilihat`: the certificates, doses and tickets of the
+//! people registered with a phone number, the sessions of the phone number, and who viewed the
+//! people's records.
 
 mod access_log;
 mod devices;
@@ -26,7 +27,7 @@ use crate::place::{Page, Router, path_to};
 struct AccountState {
     log_in: account::Account,
     people: RwSignal<Option<Vec<Person>>>,
-    /// Whether the server has more people than it returned.
+    /// Whether there are more people than the server returned.
     has_more_people: RwSignal<bool>,
     /// The id of the person whose certificates are shown.
     chosen: RwSignal<Option<String>>,
@@ -58,7 +59,7 @@ impl AccountState {
         self.loading.send(Vec::new(), async move { self.fetch(id).await });
     }
 
-    /// Repeats the request that failed.
+    /// Repeats the failed request.
     fn retry(self) {
         match self.chosen.get_untracked() {
             Some(id) => self.choose(id),
@@ -75,7 +76,7 @@ impl AccountState {
         Ok(())
     }
 
-    /// Loads the person's next page of doses.
+    /// Loads the next page of the person's doses.
     fn load_next_page(self) {
         self.loading.send(Vec::new(), async move {
             let shown = self.certificates.get_untracked();
@@ -84,7 +85,7 @@ impl AccountState {
             };
             let path = format!("{}?after={next}", HolderRoute::Certificates.path_of(&shown.person.id));
             let page: Certificates = self.check_session(api::get(&path).await)?;
-            // Another person may have been chosen while the request was on its way.
+            // Another person may have been chosen during the request.
             if self.chosen.get_untracked().as_ref() == Some(&page.person.id) {
                 shown.doses.extend(page.doses);
                 (shown.next, shown.more) = (page.next, page.more);
@@ -94,13 +95,14 @@ impl AccountState {
         });
     }
 
-    /// A person's name, with further data if several people of the phone number have it.
+    /// Returns a closure for a person's name, with further data if several people with this phone
+    /// number have the same name.
     fn heading_of(self, person: Person) -> impl Fn() -> String {
         let language = Language::current();
         move || describe::person(language.get(), &person, self.people.read().as_deref().unwrap_or_default())
     }
 
-    /// Fetches the requested document.
+    /// Fetches the URL of the requested document and opens it.
     fn download(self) {
         self.downloads.form.send(Vec::new(), async move {
             let (id, form) = self.downloads.requested();
@@ -112,7 +114,8 @@ impl AccountState {
         });
     }
 
-    /// Updates the log-in state if the session has ended, which leads to the log-in.
+    /// Updates the log-in state if the session has ended, so that the visitor is sent to the log-in
+    /// page.
     fn check_session<T>(self, response: Result<T, Failure>) -> Result<T, Failure> {
         if response.as_ref().is_err_and(Failure::is_not_logged_in) {
             self.log_in.set_logged_out();
@@ -121,7 +124,7 @@ impl AccountState {
     }
 }
 
-/// A menu on the left, and the section that it selects on the right.
+/// Shows a menu on the left, and the selected section on the right.
 #[component]
 pub fn Account() -> impl IntoView {
     let log_in = account::Account::current();
@@ -135,8 +138,8 @@ pub fn Account() -> impl IntoView {
         downloads: Downloads::new(),
     };
     account.load();
-    // A visitor whose log-in state is not stored may have a session all the same. Only a 401, or a
-    // log-out on this page, leads to the log-in.
+    // A visitor may have a session even if the browser's local storage does not say so. Redirect to
+    // the log-in page only after a 401, or after a log-out on this page.
     let was_logged_in = StoredValue::new(false);
     let router = Router::current();
     browser::effect(Box::new(move || match log_in.get() {
@@ -148,7 +151,8 @@ pub fn Account() -> impl IntoView {
         }
         _ => was_logged_in.set_value(true),
     }));
-    // The session exists although the browser did not know it: the header needs the name.
+    // The session exists although the browser's local storage did not say so. Load it, because the
+    // header shows the visitor's name.
     browser::effect(Box::new(move || {
         if account.people.read().is_some()
             && log_in.get() == account::LogInState::LoggedOut
@@ -211,7 +215,7 @@ pub fn Account() -> impl IntoView {
     }
 }
 
-/// The choice of the person, then the person's certificates, or doses and tickets.
+/// Shows the choice of person, then the chosen person's certificates, or doses and tickets.
 #[component]
 fn AccountContent(
     account: AccountState,
@@ -221,7 +225,7 @@ fn AccountContent(
     let loading_text = tr("site.loading");
     let failure = Signal::derive(move || {
         let failure = account.loading.failure.get();
-        // The log-in replaces this page.
+        // Do not show this failure, because the log-in page replaces this page.
         failure.filter(|failure| !failure.is_not_logged_in())
     });
     view! {
@@ -266,12 +270,12 @@ fn AccountContent(
     }
 }
 
-/// The choice between several people; empty if there is only one.
+/// The choice of person. Renders nothing if there is only one person.
 #[component]
 fn PersonChoice(
     account: AccountState,
     people: Vec<Person>,
-    /// The heading; a text key.
+    /// Text key of the heading.
     #[prop(default = "site.account.choose")]
     question: &'static str,
 ) -> impl IntoView {
@@ -307,7 +311,7 @@ fn PersonChoice(
     .into_any()
 }
 
-/// Why no vaccination is found for this phone number, and what to do.
+/// Explains why no vaccination is found for this phone number, and what to do.
 #[component]
 fn NoRecords(account: AccountState) -> impl IntoView {
     let hint = move || match account.log_in.get() {
@@ -353,7 +357,7 @@ fn Doses(account: AccountState, certificates: Certificates) -> impl IntoView {
     }
 }
 
-/// A dose: its certificate, or the diagnosis why there is none.
+/// Shows the certificate of a dose, or the diagnosis that explains why there is none.
 #[component]
 fn Dose(account: AccountState, dose: HolderDose) -> impl IntoView {
     let language = Language::current();

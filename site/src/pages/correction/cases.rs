@@ -1,4 +1,5 @@
-//! The cases of a phone number: their states, questions of officers, and replies to them.
+//! The cases of a phone number, with their states, the officers' questions, and the applicant's
+//! replies.
 
 use bukti_domain::CaseState;
 use bukti_wire::{Case, CaseReply, HelpdeskRoute, ProblemCode};
@@ -14,19 +15,19 @@ use crate::form::{Field, Form, check};
 use crate::language::{Language, tr, tr_with};
 use crate::pages::case_parts::{Messages, StateLine};
 
-/// The id of the status message, which takes the focus after a reply was sent.
+/// The id of the status message, which takes the focus after a reply has been sent.
 const STATUS_ID: &str = "cases-news";
 
-/// A reply to an officer. Only one is written at a time.
+/// The state of the reply to an officer. Only one reply form is open at a time.
 #[derive(Clone, Copy)]
 struct Reply {
     state: CorrectionState,
     form: Form,
-    /// The number of the case that the reply is for.
+    /// The number of the case whose reply form is open.
     case: RwSignal<Option<String>>,
     text: RwSignal<String>,
     evidence: Evidence,
-    /// Whether a reply was sent.
+    /// Whether a reply has been sent.
     has_sent: RwSignal<bool>,
 }
 
@@ -39,7 +40,7 @@ impl Reply {
         browser::focus_after_render(Field::Reply.id());
     }
 
-    /// Uploads the evidence, and if all of it is uploaded, sends the reply.
+    /// Uploads the evidence, then sends the reply if all uploads have succeeded.
     fn send(self) {
         let Some(number) = self.case.get_untracked() else { return };
         let text = self.text.get_untracked();
@@ -63,7 +64,7 @@ impl Reply {
     }
 }
 
-/// The cases, the newest first, and a button for another one.
+/// Lists the cases, newest first, with a button to open another.
 #[component]
 pub fn OwnCases(state: CorrectionState) -> impl IntoView {
     let reply = Reply {
@@ -74,7 +75,7 @@ pub fn OwnCases(state: CorrectionState) -> impl IntoView {
         evidence: Evidence::new(),
         has_sent: RwSignal::new(false),
     };
-    // The log-in replaces this page.
+    // Do not show this failure, because the log-in form replaces this component.
     let failure = Signal::derive(move || state.loading.failure.get().filter(|it| !it.is_not_logged_in()));
     let (loading_text, sent_text) = (tr("site.loading"), tr("site.correction.reply.sent"));
     let status = move || match (state.loading.busy.get(), reply.has_sent.get()) {
@@ -106,11 +107,11 @@ pub fn OwnCases(state: CorrectionState) -> impl IntoView {
     }
 }
 
-/// A case: its state and since when, the messages, and the reason for the decision.
+/// Shows a case: its state, when it last changed, the messages, and the reason for the decision.
 #[component]
 pub fn CaseCard(
     case: Case,
-    /// Actions on the case.
+    /// Controls for actions on the case.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
@@ -155,7 +156,7 @@ pub fn CaseCard(
     }
 }
 
-/// The button that opens the reply form, or the form.
+/// Shows the button that opens the reply form, or the form itself if it is open.
 #[component]
 fn ReplyControl(reply: Reply, number: String) -> impl IntoView {
     let number = StoredValue::new(number);

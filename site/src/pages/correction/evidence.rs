@@ -1,4 +1,4 @@
-//! Evidence for a case: files are chosen, checked for type and size, and uploaded to presigned
+//! Evidence for a case. The chosen files are checked for type and size, then uploaded to presigned
 //! URLs.
 
 use bukti_domain::{EVIDENCE_TYPES, MAX_EVIDENCE_BYTES, MAX_EVIDENCE_COUNT};
@@ -12,7 +12,7 @@ use crate::components::{Icon, Symbol};
 use crate::form::Field;
 use crate::language::{Language, tr, tr_with};
 
-/// An upload URL that expires within this many seconds is not used any more.
+/// An upload URL that expires within this many seconds is no longer used.
 const EXPIRY_MARGIN_SECONDS: i64 = 30;
 
 /// Why a file is rejected.
@@ -24,7 +24,7 @@ enum FileError {
 }
 
 impl FileError {
-    /// Text key of the message.
+    /// Text key of the error message.
     fn key(self) -> &'static str {
         match self {
             FileError::Type => "site.correction.evidence.wrong_kind",
@@ -48,22 +48,22 @@ struct EvidenceFile {
     name: String,
     content_type: &'static str,
     state: UploadState,
-    /// The presigned URL, and the Unix time at which it expires. It is reused in a retry, because a
-    /// case gives out only a few.
+    /// The presigned URL, and its expiry as Unix time in seconds. Retries reuse the URL, because
+    /// only a few are issued per case.
     slot: Option<(String, i64)>,
 }
 
-/// The chosen files.
+/// The state of the chosen files.
 #[derive(Clone, Copy)]
 pub struct Evidence {
     account: Account,
     items: RwSignal<Vec<EvidenceFile>, LocalStorage>,
-    /// The names of rejected files, and the reasons.
+    /// The names of the rejected files, with the reasons for the rejection.
     rejected: RwSignal<Vec<(String, FileError)>>,
 }
 
-/// The MIME type of a file: the one that the browser reports, or if it reports none, that of the
-/// file's extension. Many browsers do not know HEIC.
+/// The MIME type of a file, if it is accepted. If the browser reports no type, the file name's
+/// extension determines it, because many browsers do not recognise HEIC.
 fn content_type(reported: &str, name: &str) -> Option<&'static str> {
     let extension =
         name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase()).unwrap_or_default();
@@ -73,7 +73,7 @@ fn content_type(reported: &str, name: &str) -> Option<&'static str> {
     EVIDENCE_TYPES.iter().find(is).map(|(content_type, _)| *content_type)
 }
 
-/// Returns the file's MIME type if it may be added to this many others.
+/// Returns the file's MIME type if the file can be added to `others` already chosen files.
 fn check_file(reported: &str, name: &str, bytes: f64, others: usize) -> Result<&'static str, FileError> {
     let content_type = content_type(reported, name).ok_or(FileError::Type)?;
     if !(1.0..=f64::from(MAX_EVIDENCE_BYTES)).contains(&bytes) {
@@ -96,7 +96,7 @@ impl Evidence {
         self.rejected.set(Vec::new());
     }
 
-    /// Whether an upload failed, tracked.
+    /// Whether an upload has failed (tracked read).
     pub fn has_failed(self) -> bool {
         self.items.with(|items| items.iter().any(|item| item.state == UploadState::Failed))
     }
@@ -136,8 +136,8 @@ impl Evidence {
         });
     }
 
-    /// Uploads the files that are not uploaded yet, one after the other. Returns whether all are
-    /// uploaded.
+    /// Uploads the files that are not uploaded yet, one after another. Returns `true` if all files
+    /// are uploaded.
     pub async fn upload(self, case: &str) -> bool {
         self.rejected.set(Vec::new());
         let mut at = 0;
@@ -149,7 +149,7 @@ impl Evidence {
                     item.state = if uploaded.is_ok() { UploadState::Uploaded } else { UploadState::Failed }
                 });
                 if uploaded.is_err_and(|failure| failure.is_not_logged_in()) {
-                    // Shows the log-in. The chosen files are kept.
+                    // This shows the log-in form. The chosen files are kept.
                     self.account.set_logged_out();
                 }
             }
@@ -178,7 +178,7 @@ impl Evidence {
     }
 }
 
-/// The button that adds files, the rejected files, and the chosen ones.
+/// Shows the button that adds files, the rejected files, and the chosen files.
 #[component]
 pub fn EvidenceField(
     evidence: Evidence,
@@ -194,7 +194,7 @@ pub fn EvidenceField(
         {
             evidence.add_files(&files);
         }
-        // Otherwise choosing a removed file again would not fire an event.
+        // Clear the input. Otherwise, choosing a removed file again would not fire an event.
         input.set_value("");
     };
     let is_invalid = move || !evidence.rejected.read().is_empty();
@@ -237,7 +237,7 @@ pub fn EvidenceField(
     }
 }
 
-/// The chosen files with their upload states.
+/// Lists the chosen files with their upload states.
 #[component]
 pub fn EvidenceList(evidence: Evidence, #[prop(optional)] can_remove: bool) -> impl IntoView {
     let language = Language::current();

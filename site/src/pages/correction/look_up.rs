@@ -1,4 +1,4 @@
-//! Looking up a case by its number and the birth date, without logging in.
+//! Looks up a case by its number and the person's birth date, without a log-in.
 
 use bukti_domain::CaseNumber;
 use bukti_wire::{Case, CaseQuery, HelpdeskRoute, ProblemCode};
@@ -45,7 +45,7 @@ impl CaseLookUp {
     }
 }
 
-/// The form, and below it the case.
+/// Shows the form, and the case below it.
 #[component]
 pub fn LookUp(
     /// Whether the look-up is shown; the form sets it to `false` to return to the log-in.

@@ -1,7 +1,7 @@
 //! `/koreksi`: requests for corrections, and their progress.
 //!
-//! A log-in comes first, because replies go to that phone, and if the phone on record is wrong, it
-//! is the correct one. What is typed is kept in the page only.
+//! The applicant must log in first. Replies are sent to the phone number of the log-in, which
+//! replaces the number on record if that is wrong. Input is kept only in the memory of the page.
 
 mod cases;
 mod evidence;
@@ -24,16 +24,16 @@ use crate::form::{Field, FieldProblem, Form, ProblemKind, check};
 use crate::language::tr;
 use crate::steps::Steps;
 
-/// What is shown to a visitor who is logged in.
+/// What the page shows to a visitor who is logged in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     /// The cases of this phone number.
     Cases,
-    /// What is to be corrected.
+    /// The kind of correction.
     Kind,
-    /// Whose record it is.
+    /// The person whose record is to be corrected.
     Person,
-    /// Which dose it is.
+    /// The dose that is to be corrected.
     Dose,
     /// Evidence and a note.
     Evidence,
@@ -48,7 +48,7 @@ struct CorrectionState {
     form: Form,
     cases: RwSignal<Option<Vec<Case>>>,
     loading: Form,
-    /// The code of what is to be corrected.
+    /// The code of the kind of correction.
     correction: RwSignal<String>,
     name: RwSignal<String>,
     identity: TypedIdentity,
@@ -61,7 +61,7 @@ struct CorrectionState {
     evidence: Evidence,
     vaccines: RwSignal<Option<Vaccines>>,
     loading_vaccines: Form,
-    /// The case, once it is opened. Sending again then uploads only its evidence.
+    /// The case, if it has been opened. Sending the form again then uploads only the evidence.
     opened: RwSignal<Option<CaseOpened>>,
 }
 
@@ -116,8 +116,8 @@ impl CorrectionState {
         });
     }
 
-    /// Updates the log-in state if the session has ended, which leads to the log-in. What was typed
-    /// is kept.
+    /// Updates the log-in state if the session has ended, so that the log-in form is shown. The
+    /// input is kept.
     fn check_session<T>(self, response: Result<T, Failure>) -> Result<T, Failure> {
         if response.as_ref().is_err_and(Failure::is_not_logged_in) {
             self.account.set_logged_out();
@@ -132,7 +132,7 @@ impl CorrectionState {
         }
     }
 
-    /// Starts another case. Only the person's data are kept.
+    /// Starts another case. Only the person's data are carried over.
     fn begin_case(self) {
         self.opened.set(None);
         self.evidence.clear();
@@ -142,7 +142,7 @@ impl CorrectionState {
         self.show_step(Step::Kind);
     }
 
-    /// Returns to the cases and loads them again.
+    /// Returns to the list of cases and reloads it.
     fn show_cases(self) {
         self.show_step(Step::Cases);
         self.load();
@@ -162,7 +162,7 @@ impl CorrectionState {
         self.kind() == Some(CorrectionKind::DataCorrectedByLaw)
     }
 
-    /// Shows a step if there are no problems, else the problems.
+    /// Shows a step if there are no problems, otherwise shows the problems.
     fn show_step_unless(self, problems: impl IntoIterator<Item = Option<FieldProblem>>, step: Step) {
         let problems: Vec<_> = problems.into_iter().flatten().collect();
         if problems.is_empty() { self.show_step(step) } else { self.form.problems.set(problems) }
@@ -221,7 +221,7 @@ impl CorrectionState {
         problems
     }
 
-    /// The request for the API. `None` if a step is incomplete.
+    /// Builds the API request. `None` if a step is incomplete.
     fn request(self) -> Option<CaseRequest> {
         let correction = self.kind()?;
         let (nik, passport) = self.identity.typed();
@@ -243,7 +243,7 @@ impl CorrectionState {
         })
     }
 
-    /// Opens the case unless it is open, and uploads its evidence.
+    /// Opens the case if it is not open yet, and uploads its evidence.
     fn send(self) {
         let Some(request) = self.request() else { return self.show_step(Step::Kind) };
         self.form.send(Vec::new(), async move {
@@ -270,8 +270,8 @@ impl CorrectionState {
     }
 }
 
-/// Log-in, or the look-up of a case by its number; then the cases of this phone number and the form
-/// for another one.
+/// Shows the log-in form, or the form that looks up a case by its number. After the log-in, shows
+/// the cases of the phone number and the form for a new case.
 #[component]
 pub fn Correction() -> impl IntoView {
     let state = CorrectionState::new();
@@ -316,10 +316,10 @@ pub fn Correction() -> impl IntoView {
     }
 }
 
-/// The log-in, and for visitors with a case number the look-up.
+/// Shows the log-in form, or the look-up form for visitors who have a case number.
 #[component]
 fn LogInOrLookUp(
-    /// Whether the look-up is shown instead.
+    /// Whether the look-up form is shown instead of the log-in form.
     shows_look_up: RwSignal<bool>,
 ) -> impl IntoView {
     let look_up = move |_| {
@@ -338,7 +338,7 @@ fn LogInOrLookUp(
     }
 }
 
-/// The current step.
+/// Renders the current step.
 #[component]
 fn CurrentStep(state: CorrectionState) -> impl IntoView {
     move || match state.steps.get() {

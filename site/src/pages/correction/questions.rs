@@ -15,15 +15,15 @@ use crate::language::{Language, tr, tr_with};
 use crate::place::Page;
 use crate::settings::Settings;
 
-/// A step's form, with its problems above the fields, and the buttons for the next and the previous
-/// step below them.
+/// The form of a step, with the error summary above the fields, and the buttons for the next and
+/// the previous step below them.
 #[component]
 fn StepForm(
     state: CorrectionState,
-    /// Label of the button for the next step; a text key.
+    /// Text key of the label of the button for the next step.
     #[prop(default = "site.download.next")]
     next_label: &'static str,
-    /// Its label while a request is on its way; a text key.
+    /// Text key of the label of that button while a request is in progress.
     #[prop(default = "site.download.next")]
     busy_label: &'static str,
     /// Whether there is a previous step.
@@ -54,7 +54,7 @@ fn StepForm(
     }
 }
 
-/// The choice of what is to be corrected.
+/// Asks for the kind of correction.
 #[component]
 pub fn KindStep(state: CorrectionState) -> impl IntoView {
     let choice = |correction: &CorrectionKind| {
@@ -79,7 +79,7 @@ pub fn KindStep(state: CorrectionState) -> impl IntoView {
     }
 }
 
-/// The correct name, identity and birth date.
+/// Asks for the correct name, identity number and birth date.
 #[component]
 pub fn PersonStep(state: CorrectionState) -> impl IntoView {
     let form = state.form;
@@ -107,7 +107,8 @@ pub fn PersonStep(state: CorrectionState) -> impl IntoView {
     }
 }
 
-/// The correct number of a dose; for a missing dose also vaccine, date and facility.
+/// Asks for the correct number of a dose and, if the dose is missing, for its vaccine, date and
+/// facility.
 #[component]
 pub fn DoseStep(state: CorrectionState) -> impl IntoView {
     let (form, loading) = (state.form, state.loading_vaccines);
@@ -164,7 +165,7 @@ pub fn DoseStep(state: CorrectionState) -> impl IntoView {
     }
 }
 
-/// Evidence and a note, both optional.
+/// Asks for evidence and a note, both optional.
 #[component]
 pub fn EvidenceStep(state: CorrectionState) -> impl IntoView {
     let is_changed_by_law = state.is_changed_by_law();
@@ -184,7 +185,7 @@ pub fn EvidenceStep(state: CorrectionState) -> impl IntoView {
     }
 }
 
-/// The case number, what happens next, and failed uploads.
+/// Shows the case number, what happens next, and failed uploads.
 #[component]
 pub fn CaseOpenedStep(state: CorrectionState) -> impl IntoView {
     let settings = Settings::current();

@@ -7,7 +7,7 @@ use crate::components::{Heading, HelpdeskLinks, RowLink, Symbol};
 use crate::language::{Language, tr};
 use crate::place::Page;
 
-/// Topics beside the diagnoses.
+/// Text key parts of the topics other than the diagnoses.
 const OTHER_TOPICS: [&str; 6] = ["no_code", "link_dead", "wrong_data", "no_phone", "keep", "verify"];
 
 /// The codes of all diagnoses that explain a missing certificate or SMS.
@@ -16,7 +16,7 @@ fn causes() -> impl Iterator<Item = &'static str> {
     codes.map(|code| code.code())
 }
 
-/// Every cause with its solution, other topics, and the helpdesk.
+/// Shows every cause with its solution, other topics, and the helpdesk's contact details.
 #[component]
 pub fn Help() -> impl IntoView {
     view! {
@@ -41,10 +41,10 @@ pub fn Help() -> impl IntoView {
     }
 }
 
-/// A question that expands to its answer.
+/// A question that expands to show its answer.
 #[component]
 fn Topic(
-    /// The id, for links to the topic.
+    /// The id of the element, for links to the topic.
     name: &'static str,
     /// The text key of the question.
     title: String,

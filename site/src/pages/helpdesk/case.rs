@@ -1,4 +1,4 @@
-//! One case: what the applicant states, the recorded doses, and the decision.
+//! The screen for one case: the applicant's statement, the recorded doses, and the decision.
 
 use bukti_wire::{ApplicantStatement, CaseProposal, HelpdeskRoute, OfficerCase};
 use leptos::prelude::*;
@@ -22,13 +22,13 @@ pub const STATUS_ID: &str = "case-news";
 /// The outcome of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecisionOutcome {
-    /// It is stored.
+    /// The decision was stored.
     Stored,
     /// Another officer has changed the case in the meantime.
     Conflict,
 }
 
-/// State of the open case.
+/// The state of the open case.
 #[derive(Clone, Copy)]
 pub struct OpenCase {
     pub access: Access,
@@ -56,12 +56,12 @@ impl OpenCase {
         self.load();
     }
 
-    /// The path of a route of this case.
+    /// The path of an API route for this case.
     pub fn path(self, route: HelpdeskRoute) -> String {
         route.path_of(&*self.number.read_untracked())
     }
 
-    /// Loads the case again and shows the outcome of the decision.
+    /// Reloads the case and shows the outcome of the decision.
     pub fn reload(self, outcome: DecisionOutcome) {
         self.outcome.set(Some(outcome));
         self.load();
@@ -77,7 +77,7 @@ impl OpenCase {
     }
 }
 
-/// The back button, and the case.
+/// Shows the back button and the case.
 #[component]
 pub fn CaseScreen(console: Console) -> impl IntoView {
     let open_case = console.case;
@@ -106,7 +106,7 @@ pub fn CaseScreen(console: Console) -> impl IntoView {
     }
 }
 
-/// The case: state, statement, evidence, messages, doses, and the decision form.
+/// Shows the case: state, statement, evidence, messages, doses, and the decision form.
 #[component]
 fn CaseView(open_case: OpenCase, case: OfficerCase) -> impl IntoView {
     let language = Language::current();
@@ -153,7 +153,7 @@ fn CaseView(open_case: OpenCase, case: OfficerCase) -> impl IntoView {
     }
 }
 
-/// The applicant's statement and note.
+/// Shows the applicant's statement and note.
 #[component]
 fn StatementFacts(said: ApplicantStatement) -> impl IntoView {
     let note = (!said.note.trim().is_empty()).then(|| said.note.clone());
@@ -189,7 +189,7 @@ fn StatementFacts(said: ApplicantStatement) -> impl IntoView {
     }
 }
 
-/// The evidence; each file opens in a tab of its own.
+/// Links to the evidence. Each file opens in a new tab.
 #[component]
 fn EvidenceLinks(case: OfficerCase) -> impl IntoView {
     let none_notice = case.pieces.is_empty().then(|| view! { <p>{tr("site.console.case.no_evidence")}</p> });
@@ -215,7 +215,7 @@ fn EvidenceLinks(case: OfficerCase) -> impl IntoView {
     }
 }
 
-/// The decision that another officer proposes.
+/// Shows the decision that another officer has proposed.
 #[component]
 fn Proposal(proposal: CaseProposal) -> impl IntoView {
     let confirmed_by = proposal.confirmed_by.map(|who| view! { <ConfirmedBy who=who /> });

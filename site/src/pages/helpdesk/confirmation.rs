@@ -1,5 +1,5 @@
-//! The confirmation of identity data that were changed by law: what the NIK encodes beside the
-//! data, and how many doses the confirmation releases.
+//! The confirmation of identity data that were changed by law. It compares the data with what the
+//! NIK encodes, and states how many doses the confirmation releases.
 
 use bukti_domain::{DiagnosisCode, IdentityData, Reason, Sex};
 use bukti_locales::{Locale, fill, text};
@@ -9,12 +9,13 @@ use leptos::prelude::*;
 use super::decision::Decision;
 use crate::language::{Language, tr, tr_with};
 
-/// The identity data of a dose, with this birth date instead of the recorded one.
+/// The identity data of a dose, with the given birth date instead of the recorded one. `None` if
+/// they cannot be parsed.
 fn identity_data(recorded: &RecordedDose, birth_date: &str) -> Option<IdentityData> {
     IdentityData::parse(&recorded.identity, birth_date, &recorded.sex)
 }
 
-/// Counts the held doses that are issued once these data are confirmed.
+/// Counts the held doses that get certificates once these data are confirmed.
 fn count_released(data: &IdentityData, doses: &[OfficerDose]) -> usize {
     let covered = data.covered();
     let is_held = |dose: &&OfficerDose| dose.status.diagnosis.code == DiagnosisCode::DoseHeld;
@@ -26,7 +27,7 @@ fn count_released(data: &IdentityData, doses: &[OfficerDose]) -> usize {
         .count()
 }
 
-/// The birth date that a NIK encodes, which is without a century.
+/// Formats the birth date that a NIK encodes. Its year has no century.
 fn encoded_birth_date(locale: Locale, (day, month, year): (i16, i16, i16)) -> String {
     let key = format!("common.month_{month}");
     // Some NIKs encode a month that does not exist.
@@ -43,8 +44,8 @@ fn sex_name(locale: Locale, sex: Sex) -> String {
     text(locale, key).to_owned()
 }
 
-/// For birth date and sex: text key of the label, the value that the NIK encodes, the value to
-/// confirm, and whether they differ.
+/// The rows for birth date and sex. Each has the text key of its label, the value that the NIK
+/// encodes, the value to confirm, and whether the two differ.
 fn comparison_rows(locale: Locale, data: &IdentityData) -> [(&'static str, String, String, bool); 2] {
     let differs = data.contradictions();
     let sex = data.sex.map(|sex| sex_name(locale, sex));
@@ -64,7 +65,8 @@ fn comparison_rows(locale: Locale, data: &IdentityData) -> [(&'static str, Strin
     ]
 }
 
-/// NIK and data side by side, and how many doses the grant releases.
+/// Shows the values of the NIK and the data to confirm side by side, and how many doses the grant
+/// releases.
 #[component]
 pub fn Confirmation(decision: Decision, case: OfficerCase) -> impl IntoView {
     let language = Language::current();
@@ -126,7 +128,7 @@ pub fn Confirmation(decision: Decision, case: OfficerCase) -> impl IntoView {
     }
 }
 
-/// Who confirmed the value that an officer proposes.
+/// Shows who confirmed the value that an officer proposes.
 #[component]
 pub fn ConfirmedBy(who: String) -> impl IntoView {
     view! { <p>{tr_with("site.console.case.confirmed_by", move |_| vec![("who", who.clone())])}</p> }

@@ -1,4 +1,4 @@
-//! The decision on a case: grant, ask back or refuse.
+//! The decision on a case: grant it, ask the applicant a question, or refuse it.
 
 use bukti_domain::{CaseState, Correction, DiagnosisCode, Ruling};
 use bukti_wire::{CaseDecision, HelpdeskRoute, OfficerCase, ProblemCode};
@@ -12,11 +12,11 @@ use crate::components::{BusyButton, Choice, ErrorSummary, FailureNotice, RadioFi
 use crate::form::{Field, FieldProblem, Form, ProblemKind, check};
 use crate::language::tr;
 
-/// The value of the option that creates a missing dose, instead of assigning a recorded one to the
+/// The value of the option that creates a missing dose instead of assigning a recorded dose to the
 /// person.
 const NEW_DOSE: &str = "new";
 
-/// The decision form.
+/// The state of the decision form.
 #[derive(Clone, Copy)]
 pub struct Decision {
     open_case: OpenCase,
@@ -25,7 +25,7 @@ pub struct Decision {
     revision: u32,
     /// Whether another officer's proposal awaits approval.
     has_proposal: bool,
-    /// Whether the officer proposes something else instead of approving.
+    /// Whether the officer makes a counterproposal instead of approving the proposal.
     is_counterproposal: RwSignal<bool>,
     has_evidence: bool,
     /// The correct value as the applicant wrote it.
@@ -42,13 +42,13 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// An empty form. If the case has only one dose, that one is chosen.
+    /// Creates an empty form. If the case has only one dose, that dose is preselected.
     pub fn new(open_case: OpenCase, case: &OfficerCase) -> Self {
         let empty_text = || RwSignal::new(String::new());
         let chosen_dose = match case.doses.as_slice() {
             _ if case.case.correction == Correction::DoseMissing && case.doses.is_empty() => NEW_DOSE,
             [only] if case.case.correction != Correction::DoseMissing => &only.id,
-            // Any held dose will do: usually all of them have the same data.
+            // Preselect any held dose, because usually all of them have the same data.
             doses if case.case.correction == Correction::DataCorrectedByLaw => {
                 let held = doses.iter().find(|it| it.status.diagnosis.code == DiagnosisCode::DoseHeld);
                 held.map_or("", |dose| &dose.id)
@@ -74,22 +74,22 @@ impl Decision {
         }
     }
 
-    /// Whether the proposal is approved as it stands, tracked.
+    /// Whether a grant approves the existing proposal unchanged (tracked read).
     pub fn approves_proposal(self) -> bool {
         self.has_proposal && !self.is_counterproposal.get()
     }
 
-    /// Whether the grant creates a dose, tracked.
+    /// Whether a grant creates a dose (tracked read).
     fn creates_dose(self) -> bool {
         self.correction == Correction::DoseMissing && *self.dose.read() == NEW_DOSE
     }
 
-    /// Whether the grant corrects a value of a recorded dose.
+    /// Whether a grant corrects a value of a recorded dose.
     fn corrects_value(self) -> bool {
         self.correction != Correction::DoseMissing
     }
 
-    /// The problems of the fields that a grant needs.
+    /// The problems of the fields that a grant requires.
     fn grant_problems(self) -> Vec<FieldProblem> {
         let given = |field: Field, typed: RwSignal<String>| {
             let typed = typed.get_untracked();
@@ -163,7 +163,8 @@ impl Decision {
     }
 }
 
-/// The form: dose, correct value, who confirmed it, and the reason; and a button for each decision.
+/// The decision form. It has fields for the dose, the correct value, who confirmed the value, and
+/// the reason, and a button for each decision.
 #[component]
 pub fn DecisionForm(decision: Decision, case: OfficerCase) -> impl IntoView {
     let form = decision.form;
@@ -185,7 +186,8 @@ pub fn DecisionForm(decision: Decision, case: OfficerCase) -> impl IntoView {
     let shows_fields = Memo::new(move |_| !decision.approves_proposal());
     let fields =
         move || shows_fields.get().then(|| view! { <GrantFields decision=decision case=case.get_value() /> });
-    // A proposal to create a dose can only be approved as it stands, or the case asked back.
+    // A proposal to create a dose cannot be changed. The officer approves it, asks the applicant a
+    // question, or refuses the case.
     let can_differ = decision.has_proposal && decision.corrects_value();
     let differ_button = move || {
         (can_differ && !decision.is_counterproposal.get()).then(|| {
@@ -253,8 +255,8 @@ fn DecisionButtons(decision: Decision) -> impl IntoView {
     }
 }
 
-/// The fields that a grant needs: the dose, the correct value or the data of a new dose, and who
-/// confirmed it.
+/// The fields that a grant requires: the dose, the correct value or the data of a new dose, and who
+/// confirmed them.
 #[component]
 fn GrantFields(decision: Decision, case: OfficerCase) -> impl IntoView {
     let form = decision.form;

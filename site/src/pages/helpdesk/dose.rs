@@ -1,4 +1,5 @@
-//! A dose as officers see it: the record, what the citizen sees, and what happened to it.
+//! A dose as officers see it: the record, what the citizen sees, and the events in the dose's
+//! trail.
 
 use bukti_domain::{PhoneNumber, parse_date};
 use bukti_locales::{Locale, text};
@@ -9,7 +10,8 @@ use crate::components::{DiagnosisCard, FactList, Facts};
 use crate::describe;
 use crate::language::{Language, tr, tr_with};
 
-/// The record, in the order of the paper form.
+/// The fields of the record, in the order of the paper form, as pairs of label (text key) and
+/// value.
 fn facts(locale: Locale, recorded: &RecordedDose) -> Vec<(&'static str, String)> {
     let blank = |fact: &str| {
         if fact.trim().is_empty() {
@@ -40,7 +42,7 @@ pub fn RecordFacts(recorded: RecordedDose) -> impl IntoView {
     view! { <FactList facts=facts /> }
 }
 
-/// The label of a dose in a choice of doses.
+/// The label of a dose in a list of options.
 pub fn dose_title(locale: Locale, dose: &OfficerDose) -> String {
     let recorded = &dose.recorded;
     bukti_locales::fill(
@@ -50,15 +52,15 @@ pub fn dose_title(locale: Locale, dose: &OfficerDose) -> String {
     )
 }
 
-/// A dose: why it may belong to the person, the record, its certificate, what the citizen sees, and
-/// what happened to it.
+/// Shows a dose: why it may belong to the person, the record, the certificate, what the citizen
+/// sees, and the dose's trail.
 #[component]
 pub fn DoseView(
     dose: OfficerDose,
-    /// The applicant's statement, to be shown beside the record.
+    /// The applicant's statement, to be shown next to the record.
     #[prop(optional)]
     said: Option<ApplicantStatement>,
-    /// Actions on the dose.
+    /// Controls for actions on the dose.
     #[prop(optional)]
     children: Option<Children>,
 ) -> impl IntoView {
@@ -100,7 +102,7 @@ pub fn DoseView(
     }
 }
 
-/// What happened to a dose, oldest first.
+/// Lists what happened to a dose, oldest first.
 #[component]
 fn Trail(trail: Vec<TrailEntry>) -> impl IntoView {
     let language = Language::current();
@@ -126,7 +128,7 @@ fn Trail(trail: Vec<TrailEntry>) -> impl IntoView {
     }
 }
 
-/// A field of the statement beside that of the record.
+/// A field of the applicant's statement, with the same field of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ComparedField {
     label: &'static str,
@@ -135,8 +137,8 @@ struct ComparedField {
     differs: bool,
 }
 
-/// Whether two values have the same meaning in spite of different spelling. Names are not matched
-/// as on the server: its tables would triple the download of every visitor.
+/// Whether two values have the same meaning despite different spelling. Names are not matched as on
+/// the server, because the server's tables would triple every visitor's download.
 fn is_same_value(label: &str, stated: &str, recorded: &str) -> bool {
     let plain = |text: &str| {
         text.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_uppercase).collect::<String>()
@@ -149,13 +151,13 @@ fn is_same_value(label: &str, stated: &str, recorded: &str) -> bool {
         "site.console.dose.birth_date" | "site.card.date" => {
             parse_date(stated.trim()).is_some() && parse_date(stated.trim()) == parse_date(recorded.trim())
         }
-        // Applicants state a facility's name; the record has its code, too.
+        // Applicants state only the facility's name. The record also contains its code.
         "site.card.facility" => plain(recorded).contains(&plain(stated)),
         _ => plain(stated) == plain(recorded),
     }
 }
 
-/// Each field of the statement beside that of the record.
+/// Pairs each field of the statement with the same field of the record.
 fn compare_fields(said: &ApplicantStatement, recorded: &RecordedDose) -> Vec<ComparedField> {
     let mut fields = vec![
         ("site.console.dose.identity", said.identity.clone(), &recorded.identity),
@@ -183,7 +185,7 @@ fn compare_fields(said: &ApplicantStatement, recorded: &RecordedDose) -> Vec<Com
     fields.into_iter().map(pair).collect()
 }
 
-/// The statement beside the record, field by field. A badge marks the fields that differ.
+/// Shows the statement next to the record, field by field. A badge marks the fields that differ.
 #[component]
 fn Comparison(said: ApplicantStatement, recorded: RecordedDose) -> impl IntoView {
     let language = Language::current();

@@ -1,7 +1,7 @@
 //! `/helpdesk`: the officers' console.
 //!
-//! It has a single URL: case numbers and personal data get neither into the URL nor into the
-//! browser's history or storage.
+//! The console has a single URL. Case numbers and personal data never appear in the URL, the
+//! browser's history or its storage.
 
 mod case;
 mod confirmation;
@@ -27,7 +27,7 @@ use crate::form::{Field, Form, check};
 use crate::language::{Language, tr};
 use crate::place::Page;
 
-/// The officer at the console, and the state of the log-in.
+/// The officer who uses the console, and the state of the log-in.
 #[derive(Clone, Copy)]
 struct Access {
     account: Account,
@@ -37,8 +37,8 @@ struct Access {
 }
 
 impl Access {
-    /// Updates the log-in state if a response says that the session has ended or that the second
-    /// factor is required.
+    /// Updates the log-in state if the response is an error which says that the session has ended
+    /// or that the second factor is required.
     fn check<T>(self, response: Result<T, Failure>) -> Result<T, Failure> {
         match response.as_ref().err().and_then(Failure::code) {
             Some(ProblemCode::NotLoggedIn) => self.account.set_logged_out(),
@@ -66,7 +66,7 @@ struct Console {
     access: Access,
     loading_officer: Form,
     screen: RwSignal<Screen>,
-    /// The screen that the case was opened from.
+    /// The screen from which the case was opened.
     previous_screen: RwSignal<Screen>,
     queue: Queue,
     search: Search,
@@ -96,7 +96,7 @@ impl Console {
         self.loading_officer.send(Vec::new(), async move {
             match self.access.check(api::get(HelpdeskRoute::Officer.path()).await) {
                 Ok(officer) => self.show_officer(officer),
-                // The form for the second factor follows.
+                // Not a failure: the form for the second factor is shown next.
                 Err(failure) if failure.code() == Some(ProblemCode::SecondFactorNeeded) => {}
                 Err(failure) => return Err(failure),
             }
@@ -127,7 +127,7 @@ impl Console {
     }
 }
 
-/// The log-in with both factors, then the screens.
+/// Shows the log-in with both factors, then the screens of the console.
 #[component]
 pub fn Helpdesk() -> impl IntoView {
     let console = Console::new();
@@ -170,7 +170,7 @@ pub fn Helpdesk() -> impl IntoView {
     }
 }
 
-/// Shown until the officer is known, and to visitors who are not officers.
+/// The notice that is shown until the officer is known, and to visitors who are not officers.
 #[component]
 fn AccessNotice(console: Console) -> impl IntoView {
     let form = console.loading_officer;
@@ -192,7 +192,7 @@ fn AccessNotice(console: Console) -> impl IntoView {
     }
 }
 
-/// The form for the six digits of the authenticator.
+/// The form for the six-digit code of the authenticator app.
 #[component]
 fn SecondFactorForm(console: Console) -> impl IntoView {
     let (form, code) = (Form::new(), RwSignal::new(String::new()));
@@ -234,7 +234,7 @@ fn SecondFactorForm(console: Console) -> impl IntoView {
     }
 }
 
-/// The officer, the navigation, and the current screen.
+/// Shows the officer, the navigation, and the current screen.
 #[component]
 fn Screens(console: Console) -> impl IntoView {
     let language = Language::current();

@@ -16,16 +16,16 @@ use crate::pages::case_parts::StateLine;
 
 const DAY_SECONDS: i64 = 86_400;
 
-/// The loaded part of the queue, and its filters.
+/// The state of the queue: the loaded cases and the filters.
 #[derive(Clone, Copy)]
 pub struct Queue {
     access: Access,
     form: Form,
     cases: RwSignal<Option<Vec<CaseSummary>>>,
     next: RwSignal<Option<String>>,
-    /// Shows only cases in this state; empty for all.
+    /// The state to filter by; empty for all cases.
     state: RwSignal<String>,
-    /// Shows only cases about this correction; empty for all.
+    /// The kind of correction to filter by; empty for all cases.
     correction: RwSignal<String>,
 }
 
@@ -70,7 +70,7 @@ impl Queue {
         });
     }
 
-    /// The cases that pass the filters, tracked.
+    /// Returns the cases that match the filters (tracked read).
     fn filtered(self) -> Vec<CaseSummary> {
         let (state, correction) = (self.state.get(), self.correction.get());
         let matches_filters = |case: &&CaseSummary| {
@@ -82,7 +82,7 @@ impl Queue {
     }
 }
 
-/// Filters, the cases, and a button for more.
+/// Shows the filters, the cases, and a button that loads more cases.
 #[component]
 pub fn QueueScreen(console: Console) -> impl IntoView {
     let queue = console.queue;
@@ -132,12 +132,12 @@ pub fn QueueScreen(console: Console) -> impl IntoView {
 #[component]
 fn Filter(
     id: &'static str,
-    /// Label; a text key.
+    /// Text key of the label.
     label: &'static str,
-    /// The kind of codes, for [`describe::case_text`].
+    /// The type of the codes, for [`describe::case_text`].
     kind: &'static str,
     codes: Vec<&'static str>,
-    /// The chosen code; empty for all.
+    /// The chosen code; empty for all cases.
     value: RwSignal<String>,
 ) -> impl IntoView {
     let language = Language::current();
@@ -160,14 +160,14 @@ fn Filter(
     }
 }
 
-/// A list of cases; a tap opens one.
+/// A list of cases. A tap on a row opens the case.
 #[component]
 pub fn CaseRows(console: Console, cases: Vec<CaseSummary>) -> impl IntoView {
     let row = move |case: CaseSummary| view! { <CaseRow console=console case=case /> };
     view! { <ul class="case-rows">{cases.into_iter().map(row).collect_view()}</ul> }
 }
 
-/// A row: number, subject, state, and age of a case.
+/// A row with the number, subject, state and age of a case.
 #[component]
 fn CaseRow(console: Console, case: CaseSummary) -> impl IntoView {
     let (class, _) = tone_style(describe::case_tone(case.state));
@@ -187,7 +187,7 @@ fn CaseRow(console: Console, case: CaseSummary) -> impl IntoView {
     }
 }
 
-/// The age of a case in days.
+/// Formats the age of a case in days. `opened_at` is Unix time in seconds.
 fn age_text(locale: Locale, opened_at: i64) -> String {
     match (browser::unix_time() - opened_at).max(0) / DAY_SECONDS {
         0 => text(locale, "site.console.queue.today").to_owned(),
@@ -195,7 +195,7 @@ fn age_text(locale: Locale, opened_at: i64) -> String {
     }
 }
 
-/// When a case was opened, and its age.
+/// Formats the time when a case was opened, and its age. `opened_at` is Unix time in seconds.
 pub fn opened_text(locale: Locale, opened_at: i64) -> String {
     let (moment, age) = (describe::moment_at(locale, opened_at), age_text(locale, opened_at));
     fill(locale, "site.console.case.opened", &[("moment", &moment), ("age", &age)])

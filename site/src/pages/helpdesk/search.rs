@@ -1,4 +1,4 @@
-//! The search for a person by identity number, phone or certificate number.
+//! The search for a person by identity number, phone number or certificate number.
 
 use bukti_domain::{BirthDate, CaseNumber, Identity, MAX_FIELD_CHARS, PhoneNumber};
 use bukti_locales::fill;
@@ -15,18 +15,18 @@ use crate::describe;
 use crate::form::{Field, FieldProblem, Form, check};
 use crate::language::{Language, tr};
 
-/// The id of the heading of the results.
+/// The id of the heading above the results.
 const RESULTS_ID: &str = "found";
 const LONGEST_REASON: usize = MAX_FIELD_CHARS;
 
-/// What can be searched by: value and text key of each option.
+/// The kinds of number to search by: value and text key of each option.
 const SEARCH_KINDS: [(&str, &str); 3] = [
     ("identity", "site.console.search.identity"),
     ("phone", "site.console.search.phone"),
     ("certificate", "site.console.search.certificate"),
 ];
 
-/// The search form and its results, and the form that sends an SMS again.
+/// The state of the search form, of its results, and of the form that resends an SMS.
 #[derive(Clone, Copy)]
 pub struct Search {
     access: Access,
@@ -36,10 +36,10 @@ pub struct Search {
     why: RwSignal<String>,
     found: RwSignal<Option<PeopleFound>>,
     resend_form: Form,
-    /// The id of the dose whose SMS is sent again.
+    /// The id of the dose whose SMS is to be resent.
     resent_dose: RwSignal<Option<String>>,
     resend_why: RwSignal<String>,
-    /// Whether the SMS was sent again.
+    /// Whether the SMS has been resent.
     has_resent: RwSignal<bool>,
 }
 
@@ -59,8 +59,8 @@ impl Search {
         }
     }
 
-    /// The field that the chosen kind of search needs, the text key of its label, and its keyboard,
-    /// tracked.
+    /// The field for the chosen kind of number, the text key of its label, and its on-screen
+    /// keyboard (tracked read).
     fn field(self) -> (Field, &'static str, &'static str) {
         match self.kind.read().as_str() {
             "phone" => (Field::Phone, "site.field.phone.label", "tel"),
@@ -84,7 +84,7 @@ impl Search {
         problems.into_iter().flatten().collect()
     }
 
-    /// Searches. A case number opens the case instead.
+    /// Sends the search. If the officer typed a case number, opens that case instead.
     fn send(self, console: Console) {
         let typed = self.typed.get_untracked();
         let kind = self.kind.get_untracked();
@@ -128,7 +128,7 @@ impl Search {
         browser::focus_after_render(Field::ResendWhy.id());
     }
 
-    /// Requests that the SMS of the dose be sent again.
+    /// Requests that the SMS for the dose be resent.
     fn resend(self) {
         let Some(dose) = self.resent_dose.get_untracked() else { return };
         let why = self.resend_why.get_untracked();
@@ -143,7 +143,7 @@ impl Search {
     }
 }
 
-/// The form, and below it the results.
+/// Shows the form, and the results below it.
 #[component]
 pub fn SearchScreen(console: Console) -> impl IntoView {
     let search = console.search;
@@ -193,8 +193,8 @@ pub fn SearchScreen(console: Console) -> impl IntoView {
     }
 }
 
-/// The holder of a dose, in the form that the account uses. `None` if the identity number cannot be
-/// parsed.
+/// The holder of a dose, as the [`Person`] type that accounts use. `None` if the identity number
+/// cannot be parsed.
 fn holder_of(recorded: &RecordedDose) -> Option<Person> {
     let identity = Identity::parse(&recorded.identity)?;
     Some(Person {
@@ -205,7 +205,7 @@ fn holder_of(recorded: &RecordedDose) -> Option<Person> {
     })
 }
 
-/// The people, each with the doses and the cases.
+/// Lists the people found, each with their doses and cases.
 #[component]
 fn SearchResults(console: Console, found: PeopleFound) -> impl IntoView {
     let PeopleFound { people, more } = found;
@@ -261,7 +261,7 @@ fn SearchResults(console: Console, found: PeopleFound) -> impl IntoView {
     }
 }
 
-/// The button that opens the form for sending an SMS again, then the form, then the confirmation.
+/// Shows the button that opens the form for resending an SMS, then the form, then the confirmation.
 #[component]
 fn ResendControl(search: Search, dose: String) -> impl IntoView {
     let dose = StoredValue::new(dose);
@@ -284,7 +284,7 @@ fn ResendControl(search: Search, dose: String) -> impl IntoView {
     }
 }
 
-/// The form for the reason why the SMS is sent again.
+/// The form that asks for the reason for resending the SMS.
 #[component]
 fn ResendForm(search: Search) -> impl IntoView {
     let form = search.resend_form;

@@ -24,7 +24,7 @@ struct StatusCheck {
     identity: TypedIdentity,
     captcha: Captcha,
     tasks: TaskScope,
-    /// The response, unparsed: the chunk that parses it is loaded while the visitor types.
+    /// The unparsed response. The chunk that parses it is loaded while the visitor types.
     response: RwSignal<Option<String>>,
 }
 
@@ -62,7 +62,7 @@ impl StatusCheck {
     }
 }
 
-/// The form, and beside or below it the result.
+/// Shows the form, and the result next to it or below it.
 #[component]
 pub fn Home() -> impl IntoView {
     let status = StatusCheck::new();
@@ -83,7 +83,7 @@ pub fn Home() -> impl IntoView {
     }
 }
 
-/// Name, identity, captcha, button.
+/// The form, which asks for name and identity number, and has the captcha.
 #[component]
 fn StatusForm(status: StatusCheck) -> impl IntoView {
     let form = status.form;
@@ -123,7 +123,7 @@ fn StatusForm(status: StatusCheck) -> impl IntoView {
     }
 }
 
-/// A card for each dose, or why there is none.
+/// Shows a card for each dose, or explains why there is none.
 #[component]
 fn StatusResult(status: StatusCheck) -> impl IntoView {
     let title = tr("site.home.result");

@@ -1,4 +1,4 @@
-//! The result of the status check, in a chunk of its own that is loaded while the visitor types.
+//! The result of the status check, in a separate chunk that is loaded while the visitor types.
 
 use bukti_wire::StatusAnswer;
 use leptos::prelude::*;
@@ -10,7 +10,8 @@ use crate::components::{DiagnosisCard, DoseCard};
 use crate::form::Field;
 use crate::language::tr;
 
-/// A card for each dose, or one that says why there is none. `response` is unparsed.
+/// Renders a card for each dose, or a card that explains why there is none. `response` is the
+/// unparsed JSON.
 #[wasm_split(outcome, fallible, preload(load))]
 pub fn cards(response: String) -> Result<AnyView, Failure> {
     let StatusAnswer { doses, none, more } = api::parse(&response)?;

@@ -1,6 +1,6 @@
-//! `/verify`: verification of a certificate by camera, picture or pasted text.
+//! `/verify`: verification of a certificate by camera, image file or pasted text.
 //!
-//! It happens in the browser and works offline. Nothing of a certificate is sent, stored or put
+//! Verification runs in the browser and works offline. The certificate is never sent, stored or put
 //! into a URL.
 
 use bukti_locales::{fill, text};
@@ -17,9 +17,10 @@ use crate::language::{Language, tr};
 use crate::verdict;
 use crate::verifier::{Lists, Verified, Verifier, WorkerError};
 
-/// Up to this many bytes, all revocation lists are downloaded for offline use without asking.
+/// If the revocation lists have at most this many bytes, they are all downloaded for offline use
+/// without asking.
 const AUTO_DOWNLOAD_BYTES: f64 = 1_000_000.0;
-/// Milliseconds between two frames, which limits the load on the phone.
+/// Interval between two camera frames in milliseconds. It limits the load on the phone.
 const FRAME_INTERVAL_MILLIS: i32 = 60;
 
 /// Why a certificate could not be verified.
@@ -34,7 +35,7 @@ enum VerifyProblem {
 }
 
 impl VerifyProblem {
-    /// Text keys of title and text.
+    /// Text keys of the title and the text of the message.
     fn text_keys(self) -> (&'static str, &'static str) {
         match self {
             Self::CameraDenied => ("site.verify.camera_refused.title", "site.verify.camera_refused.text"),
@@ -47,12 +48,13 @@ impl VerifyProblem {
     }
 }
 
-/// State of the page.
+/// The state of the page.
 #[derive(Clone, Copy)]
 struct VerifyState {
     tasks: TaskScope,
     verifier: StoredValue<Option<Verifier>, LocalStorage>,
-    /// The camera stream, until it is stopped; it continues while a verdict is shown.
+    /// The camera stream; `None` if the camera is off. The camera stays on while a verdict is
+    /// shown.
     camera: RwSignal<Option<MediaStream>, LocalStorage>,
     video: NodeRef<html::Video>,
     /// Whether the torch is on; `None` if the camera has none.
@@ -62,7 +64,7 @@ struct VerifyState {
     problem: RwSignal<Option<VerifyProblem>>,
     verified: RwSignal<Option<Verified>>,
     lists: RwSignal<Option<Lists>>,
-    /// Progress of the download of the lists, from 0 to 1.
+    /// Progress of the download of the lists, from 0 to 1; `None` if no download is running.
     download_progress: RwSignal<Option<f64>>,
     /// Whether the service worker has stored the page for offline use.
     is_page_stored: RwSignal<bool>,
@@ -84,7 +86,7 @@ impl VerifyState {
             download_progress: RwSignal::new(None),
             is_page_stored: RwSignal::new(false),
         };
-        // Turn the camera off and forget the certificate when the page is left.
+        // Turn off the camera and discard the certificate when the visitor leaves the page.
         let (verifier, camera) = (state.verifier, state.camera);
         on_cleanup(move || {
             if let Some(stream) = camera.try_get_untracked().flatten() {
@@ -122,14 +124,14 @@ impl VerifyState {
     async fn download_lists(self) {
         if let Ok(verifier) = self.verifier() {
             self.download_progress.set(Some(0.0));
-            // On failure the lists show what is missing.
+            // If this fails, the status of the lists shows what is missing.
             let _ = verifier.download_lists(move |fraction| self.download_progress.set(Some(fraction))).await;
             self.download_progress.set(None);
             let _ = self.refresh_lists().await;
         }
     }
 
-    /// Runs an action of a button, one at a time.
+    /// Runs the action of a button, unless another action is running.
     fn run(self, work: impl Future<Output = Result<(), VerifyProblem>> + 'static) {
         if self.busy.get_untracked() {
             return;
@@ -145,7 +147,7 @@ impl VerifyState {
     async fn verify(self, text: &str) -> Result<(), VerifyProblem> {
         let verified = async { self.verifier()?.verify(text).await }.await;
         self.verified.set(Some(verified.map_err(|WorkerError| VerifyProblem::WorkerFailed)?));
-        // The verdict is valid even if the line about the lists cannot be updated.
+        // The verdict is valid even if the status of the lists cannot be updated.
         let _ = self.refresh_lists().await;
         Ok(())
     }
@@ -177,7 +179,7 @@ impl VerifyState {
         }
     }
 
-    /// Reads frames until one has a QR code, and verifies it.
+    /// Reads camera frames until one contains a QR code, then verifies that code.
     async fn scan(self) -> Result<(), WorkerError> {
         loop {
             browser::sleep(FRAME_INTERVAL_MILLIS).await;
@@ -225,7 +227,7 @@ impl VerifyState {
 
 const STOP_BUTTON: &str = "stop-camera";
 
-/// The inputs or the verdict, and the age of the lists.
+/// Shows the inputs or the verdict, and the age of the lists.
 #[component]
 pub fn Verify() -> impl IntoView {
     let state = VerifyState::new();
@@ -276,7 +278,7 @@ pub fn Verify() -> impl IntoView {
     }
 }
 
-/// Says what went wrong and what to do.
+/// Shows what went wrong and what to do.
 #[component]
 fn ProblemNotice(problem: RwSignal<Option<VerifyProblem>>) -> impl IntoView {
     const ID: &str = "trouble";
@@ -293,19 +295,19 @@ fn ProblemNotice(problem: RwSignal<Option<VerifyProblem>>) -> impl IntoView {
     move || problem.get().map(notice)
 }
 
-/// The corners of the frame that shows where to hold the code.
+/// SVG content of the frame's corners, which show where to hold the QR code.
 const CORNERS: &str = r#"<path d="M14 30V14h16M70 14h16v16M86 70v16H70M30 86H14V70"/>"#;
 
-/// The camera preview, with a frame that shows where to hold the code.
+/// The camera preview, with a frame that shows where to hold the QR code.
 #[component]
 fn Viewfinder(state: VerifyState) -> impl IntoView {
     browser::effect(Box::new(move || {
         let Some(video) = state.video.get() else { return };
         video.set_src_object(state.camera.get_untracked().as_ref());
-        // If this is refused, `autoplay` starts it.
+        // If the browser rejects this call, the `autoplay` attribute starts the video.
         let _ = video.play();
     }));
-    // Cancelled when the viewfinder is removed.
+    // This task is cancelled when the viewfinder is removed.
     TaskScope::current().spawn(Box::pin(async move {
         if let Err(WorkerError) = state.scan().await {
             state.problem.set(Some(VerifyProblem::WorkerFailed));
@@ -340,7 +342,7 @@ fn Viewfinder(state: VerifyState) -> impl IntoView {
     }
 }
 
-/// Verification of a picture or of pasted text.
+/// The inputs for an image file and for pasted text.
 #[component]
 fn OtherInputs(state: VerifyState) -> impl IntoView {
     let on_chosen = move |event: web_sys::Event| {
@@ -349,7 +351,7 @@ fn OtherInputs(state: VerifyState) -> impl IntoView {
         if let Some(file) = input.files().and_then(|files| files.get(0)) {
             state.open_picture(file);
         }
-        // Otherwise choosing the same picture again would not fire an event.
+        // Clear the input. Otherwise, choosing the same image again would not fire an event.
         input.set_value("");
     };
     let submit = move |event: web_sys::SubmitEvent| {
@@ -385,12 +387,13 @@ fn OtherInputs(state: VerifyState) -> impl IntoView {
     }
 }
 
-/// Formats a number without decimals. Formatting of floats would enlarge every visitor's download.
+/// Formats a number without decimals. The code that formats floats would enlarge every visitor's
+/// download.
 fn whole_number(number: f64) -> String {
     (number as u32).to_string()
 }
 
-/// The age of the lists, whether they are available offline, and what the page sends.
+/// Shows the age of the lists, whether they are available offline, and which data the page sends.
 #[component]
 fn ListsStatus(state: VerifyState) -> impl IntoView {
     let language = Language::current();
@@ -430,8 +433,8 @@ fn ListsStatus(state: VerifyState) -> impl IntoView {
             return Some(view! { <p role="status">{words}</p> }.into_any());
         }
         let kept = lists.kept_at.as_deref();
-        // The lists change many times a day. Those of yesterday are worth a download of megabytes,
-        // those of an hour ago are not.
+        // The lists change many times a day. Offer a download of several megabytes only if the
+        // stored lists are at least a day old.
         let is_recent = kept.is_some_and(|kept| browser::days_since(kept) < 1.0);
         if lists.bytes > AUTO_DOWNLOAD_BYTES && !is_recent {
             let megabytes = whole_number((lists.bytes / 1e6).ceil());
