@@ -14,7 +14,7 @@ const STORAGE_KEY: &str = "bukti.session";
 /// Whether the visitor is logged in.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogInState {
-    /// The server has not answered yet.
+    /// The server has not responded yet.
     Unknown,
     LoggedOut,
     LoggedIn(Session),

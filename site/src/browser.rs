@@ -1,4 +1,4 @@
-//! Wrappers for the browser APIs that the site uses, apart from rendering.
+//! Wrappers for the browser APIs that the site uses for purposes other than rendering.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub fn meta(name: &str) -> Option<String> {
     meta.get_attribute("content")
 }
 
-/// Whether the browser accepts cookies, which log-in requires.
+/// Whether the browser accepts cookies, which are required to log in.
 pub fn accepts_cookies() -> bool {
     if !IS_BROWSER {
         return true;
@@ -235,7 +235,7 @@ pub fn days_since(moment: &str) -> f64 {
 /// Returns `false` if it cannot be installed.
 pub async fn install_service_worker() -> bool {
     let navigator = window().navigator();
-    // Service workers are not available in private windows and on pages without HTTPS.
+    // Service workers are not available in private windows or on pages without HTTPS.
     if !js_sys::Reflect::has(&navigator, &"serviceWorker".into()).unwrap_or(false) {
         return false;
     }

@@ -83,7 +83,8 @@ pub enum ProblemKind {
     Missing,
     /// The input cannot be parsed.
     Invalid,
-    /// The server rejected the value. Contains the number of remaining attempts if it is limited.
+    /// The server rejected the value. Contains the number of remaining attempts if attempts are
+    /// limited.
     Rejected(Option<u32>),
 }
 
@@ -122,7 +123,7 @@ pub fn check<T>(field: Field, typed: &str, parsed: Option<T>) -> Option<FieldPro
     Some(FieldProblem { field, kind })
 }
 
-/// Converts a server error to problems of the fields that caused it. Empty if no known field did.
+/// Maps a server error to the fields that caused it. Empty if the error concerns no known field.
 fn field_problems(problem: &Problem) -> Vec<FieldProblem> {
     let problem_of = |field, kind| vec![FieldProblem { field, kind }];
     match problem.code {

@@ -1,10 +1,10 @@
 //! Starts the site on a pre-rendered page.
 //!
 //! The site is rendered into a detached element, which then replaces the pre-rendered page in one
-//! step. Input, ticked boxes, opened details and the focus are carried over. Both versions come
-//! from the same source, so nothing flickers or moves. Hydration would require every node to be in
-//! its expected place. Replacement also works if a translation tool or an extension has changed the
-//! page.
+//! step. Typed text, ticked boxes, chosen files, expanded sections and the focus are carried over.
+//! Both versions come from the same source, so nothing flickers or moves. Hydration would require
+//! every node to be in its expected place. Replacement also works if a translation tool or an
+//! extension has changed the page.
 
 use bukti_locales::Texts;
 use leptos::mount::mount_to;

@@ -214,7 +214,7 @@ impl Router {
         (*self.page.read() == *page).then_some("page")
     }
 
-    /// Returns a closure for the path of a page in the current language (tracked read).
+    /// Returns a closure that computes the path of a page in the current language (tracked read).
     pub fn path_to(self, page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
         move || Address { page: page.clone(), locale: self.language.get() }.path()
     }
@@ -241,8 +241,8 @@ impl Router {
             if self.language.load(address.locale).await {
                 self.show(address, &path, update);
             } else {
-                // The texts could not be loaded. Open the pre-rendered page, which refers to its
-                // own texts.
+                // The texts could not be loaded. Open the pre-rendered page, which loads its own
+                // texts.
                 browser::open_url(&path);
             }
         }));
@@ -270,7 +270,7 @@ impl Router {
     }
 }
 
-/// Returns a closure for the path of a page in the current language, for use as `href`.
+/// Returns a closure that computes the path of a page in the current language, for use as `href`.
 pub fn path_to(page: Page) -> impl Fn() -> String + Clone + Send + Sync + 'static {
     Router::current().path_to(page)
 }

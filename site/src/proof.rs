@@ -20,7 +20,7 @@ pub struct Proof {
 /// The outcome of a slice of work.
 pub enum Progress {
     Unsolved,
-    /// Challenge and solution as JSON in base64, to be sent with the form.
+    /// The challenge and its solution as base64-encoded JSON, to be sent with the form.
     Solved(String),
     /// No counter solves the challenge.
     Exhausted,
@@ -73,7 +73,7 @@ impl Proof {
     }
 }
 
-/// Hashes salt, nonce and counter with SHA-256, then the result again and again: `cost` hashes in
+/// Hashes salt, nonce and counter with SHA-256, then hashes the result repeatedly, `cost` times in
 /// total.
 fn derive_key(prefix: &[u8], counter: u32, cost: u32) -> [u8; 32] {
     let mut hash: [u8; 32] =

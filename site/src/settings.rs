@@ -20,8 +20,7 @@ impl Settings {
             // If the settings cannot be loaded, keep the defaults.
             if let Ok(loaded) = api::get::<SiteSettings>("/settings.json").await {
                 if let Some(countries) = &loaded.phone_countries {
-                    // This fails if the list is malformed. Ignore it: the server validates every
-                    // phone number.
+                    // Ignore a malformed list, because the server validates every phone number.
                     let _ = PhoneNumber::allow_countries(countries);
                 }
                 settings.0.set(loaded);

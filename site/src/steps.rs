@@ -1,5 +1,5 @@
 //! The steps of a multi-step form. Each step is an entry in the browser's history, so that the back
-//! button returns to the previous step, and keeps the input, instead of leaving the form.
+//! button returns to the previous step with its input instead of leaving the form.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;

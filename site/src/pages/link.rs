@@ -40,7 +40,7 @@ struct SmsLink {
 }
 
 impl SmsLink {
-    /// Opens the link with the birth date.
+    /// Opens the link with the typed birth date.
     fn open(self) {
         let date = match self.birth_date.check_birth_date() {
             Ok(date) => date,

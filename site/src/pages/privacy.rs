@@ -5,8 +5,8 @@ use leptos::prelude::*;
 use crate::components::{Heading, HelpdeskLinks};
 use crate::language::{Language, tr};
 
-/// Text key parts of the kinds of data that are kept, in the order in which a visitor encounters
-/// them.
+/// The kinds of data that are kept, as parts of text keys, in the order in which a visitor
+/// encounters them.
 const KEPT: [&str; 12] = [
     "doses",
     "certificates",
@@ -21,7 +21,7 @@ const KEPT: [&str; 12] = [
     "device",
     "logs",
 ];
-/// Text key parts of citizens' rights, and of what is never done with their data.
+/// Citizens' rights, and what is never done with their data, as parts of text keys.
 const RULES: [&str; 4] = ["sealed", "nobody_else", "qr", "rights"];
 
 #[component]

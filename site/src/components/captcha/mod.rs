@@ -89,9 +89,9 @@ impl Captcha {
         }
     }
 
-    /// Posts a body with a solution, then starts to solve the next challenge. Retries with a new
-    /// solution if the server rejects the first one because it has expired or was already used by a
-    /// request whose response was lost.
+    /// Posts a body with a solution, then starts to solve the next challenge. Retries once with a
+    /// new solution if the server rejects the first one because it has expired or was already used
+    /// by a request whose response was lost.
     pub async fn post<B: Serialize>(self, path: &str, body: impl Fn(String) -> B) -> Result<String, Failure> {
         let response = match api::post_raw(path, &body(self.solution().await?)).await {
             Err(failure) if is_stale(&failure) => api::post_raw(path, &body(self.solution().await?)).await,

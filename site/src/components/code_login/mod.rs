@@ -253,7 +253,7 @@ fn CodeStep(log_in: LogInForm) -> impl IntoView {
         vec![("phone", phone.replace(' ', "\u{a0}")), ("n", valid_minutes.to_string())]
     });
     let must_wait = Memo::new(move |_| log_in.seconds_to_resend.get() > 0);
-    // A locked or expired code is useless, so another one can be requested immediately.
+    // A locked or expired code can no longer be used, so another one can be requested immediately.
     let is_code_dead =
         move || form.failure.read().as_ref().and_then(api::Failure::code) == Some(ProblemCode::CodeDead);
     let resend = move |_| {

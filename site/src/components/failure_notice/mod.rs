@@ -19,8 +19,7 @@ fn remedy(failure: &Failure) -> Remedy {
             | ProblemCode::CertificateNotReady,
         ) => Remedy::Retry,
         Some(ProblemCode::CodeDead | ProblemCode::NotLoggedIn | ProblemCode::InvalidInput) => Remedy::None,
-        // Only officers receive these errors. They belong to the helpdesk, so do not refer them to
-        // it.
+        // Only officers, who are the helpdesk's staff, receive these errors.
         Some(
             ProblemCode::NotAnOfficer
             | ProblemCode::SecondFactorNeeded

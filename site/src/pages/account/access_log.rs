@@ -37,7 +37,8 @@ impl AccessLogState {
     }
 }
 
-/// Shows the choice of person, then the accesses to the chosen person's records, newest first.
+/// Lets the visitor choose a person, then lists the accesses to that person's records, newest
+/// first.
 #[component]
 pub fn AccessLog(account: AccountState) -> impl IntoView {
     let state = AccessLogState { account, accesses: RwSignal::new(None), form: Form::new() };

@@ -95,8 +95,8 @@ impl AccountState {
         });
     }
 
-    /// Returns a closure for a person's name, with further data if several people with this phone
-    /// number have the same name.
+    /// Returns a closure that formats a person's name, with further data if several people with
+    /// this phone number have the same name.
     fn heading_of(self, person: Person) -> impl Fn() -> String {
         let language = Language::current();
         move || describe::person(language.get(), &person, self.people.read().as_deref().unwrap_or_default())
@@ -215,7 +215,7 @@ pub fn Account() -> impl IntoView {
     }
 }
 
-/// Shows the choice of person, then the chosen person's certificates, or doses and tickets.
+/// Lets the visitor choose a person, then shows that person's certificates, or doses and tickets.
 #[component]
 fn AccountContent(
     account: AccountState,
@@ -270,7 +270,7 @@ fn AccountContent(
     }
 }
 
-/// The choice of person. Renders nothing if there is only one person.
+/// Lets the visitor choose a person. Renders nothing if there is only one.
 #[component]
 fn PersonChoice(
     account: AccountState,

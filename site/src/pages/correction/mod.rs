@@ -1,7 +1,8 @@
 //! `/koreksi`: requests for corrections, and their progress.
 //!
-//! The applicant must log in first. Replies are sent to the phone number of the log-in, which
-//! replaces the number on record if that is wrong. Input is kept only in the memory of the page.
+//! The applicant must log in first. Replies are sent to the phone number used to log in. If the
+//! number on record is wrong, the number used to log in is the correct one. Input is kept only in
+//! the page's memory.
 
 mod cases;
 mod evidence;

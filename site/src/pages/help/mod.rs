@@ -7,7 +7,7 @@ use crate::components::{Heading, HelpdeskLinks, RowLink, Symbol};
 use crate::language::{Language, tr};
 use crate::place::Page;
 
-/// Text key parts of the topics other than the diagnoses.
+/// The topics other than the diagnoses, as parts of text keys.
 const OTHER_TOPICS: [&str; 6] = ["no_code", "link_dead", "wrong_data", "no_phone", "keep", "verify"];
 
 /// The codes of all diagnoses that explain a missing certificate or SMS.

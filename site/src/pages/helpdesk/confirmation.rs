@@ -27,7 +27,7 @@ fn count_released(data: &IdentityData, doses: &[OfficerDose]) -> usize {
         .count()
 }
 
-/// Formats the birth date that a NIK encodes. Its year has no century.
+/// Formats the birth date that a NIK encodes. The year has only two digits.
 fn encoded_birth_date(locale: Locale, (day, month, year): (i16, i16, i16)) -> String {
     let key = format!("common.month_{month}");
     // Some NIKs encode a month that does not exist.

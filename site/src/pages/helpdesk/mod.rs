@@ -37,8 +37,8 @@ struct Access {
 }
 
 impl Access {
-    /// Updates the log-in state if the response is an error which says that the session has ended
-    /// or that the second factor is required.
+    /// Updates the log-in state if the response is an error that says that the session has ended or
+    /// that the second factor is required.
     fn check<T>(self, response: Result<T, Failure>) -> Result<T, Failure> {
         match response.as_ref().err().and_then(Failure::code) {
             Some(ProblemCode::NotLoggedIn) => self.account.set_logged_out(),

@@ -193,8 +193,7 @@ pub fn SearchScreen(console: Console) -> impl IntoView {
     }
 }
 
-/// The holder of a dose, as the [`Person`] type that accounts use. `None` if the identity number
-/// cannot be parsed.
+/// The holder of a dose as a [`Person`]. `None` if the identity number cannot be parsed.
 fn holder_of(recorded: &RecordedDose) -> Option<Person> {
     let identity = Identity::parse(&recorded.identity)?;
     Some(Person {
