@@ -1,4 +1,4 @@
-//! `bukti api-key`: the API keys with which facilities and data hubs send doses over HTTP.
+//! `bukti api-key`: manages the API keys with which facilities and data hubs send doses over HTTP.
 
 use std::process::ExitCode;
 
@@ -44,7 +44,7 @@ pub(crate) enum Command {
     List,
 }
 
-/// Parses a duration such as `7d`.
+/// Parses a non-negative duration such as `7d`, in which a day has 24 hours.
 pub(crate) fn parse_duration(text: &str) -> Result<SignedDuration, String> {
     let span: jiff::Span = text.parse().map_err(|_| "write a duration such as 7d or 12h".to_owned())?;
     let days = jiff::SpanRelativeTo::days_are_24_hours();

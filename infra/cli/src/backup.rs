@@ -1,12 +1,15 @@
-//! `bukti backup` and `bukti restore`: all records and documents of a deployment in a folder.
+//! `bukti backup` and `bukti restore`: save all records and documents of a deployment to a folder,
+//! and restore them.
 //!
 //! ```text
-//! FOLDER/table.json.gz        one item per line, as in DynamoDB's exports to S3: {"Item": {"pk": {"S": "…"}, …}}
-//! FOLDER/documents/KEY.sealed the PDFs of the certificates, each sealed with its key in the bucket as associated data
+//! FOLDER/table.json.gz         one item per line, as in DynamoDB exports to S3:
+//!                              {"Item": {"pk": {"S": "…"}, …}}
+//! FOLDER/documents/KEY.sealed  the PDF certificates, each sealed with its bucket key as
+//!                              associated data
 //! ```
 //!
-//! Personal fields are sealed as in the table, and documents with the same key. A backup is useless
-//! without the secrets, which are stored elsewhere.
+//! Personal fields stay sealed as they are in the table, and documents are sealed with the same
+//! key. The backup is useless without the deployment's secrets, which are stored elsewhere.
 
 mod create;
 mod files;
@@ -15,7 +18,7 @@ mod restore;
 pub(crate) use self::create::{BackupOptions, backup};
 pub(crate) use self::restore::{RestoreOptions, restore};
 
-/// Documents, or batches of items, that are transferred concurrently.
+/// The number of documents, or batches of items, that are transferred concurrently.
 const CONCURRENCY: usize = 8;
 
 /// The error context of a failed scan.

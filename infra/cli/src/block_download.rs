@@ -25,7 +25,7 @@ pub(crate) struct BlockOptions {
     remove: bool,
 }
 
-/// Blocks or unblocks everybody in the file. If a line cannot be read, nobody is.
+/// Blocks or unblocks all people in the file. If any line is malformed, nothing is changed.
 pub(crate) async fn run(target: &TargetOptions, options: &BlockOptions) -> Result<ExitCode> {
     let mut text = String::new();
     if options.file.as_os_str() == "-" {
@@ -36,7 +36,7 @@ pub(crate) async fn run(target: &TargetOptions, options: &BlockOptions) -> Resul
     }
     let mut people = Vec::new();
     for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        // The message does not repeat the line, which is personal data.
+        // The message does not quote the line, because it is personal data.
         let malformed = || format!("line {} is neither a NIK nor a passport number: correct it", at + 1);
         people.push(Identity::parse(line).with_context(malformed)?);
     }

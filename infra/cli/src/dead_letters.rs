@@ -1,8 +1,9 @@
-//! `bukti deadletters`: events that failed after all retries.
+//! `bukti deadletters`: lists and redrives events that failed after all retries.
 //!
-//! The embedded stack stores such events. On AWS the dead-letter queue only has positions in the
-//! table's stream, which expire after a day, and sending a dose again has no effect on the table. So
-//! there the command searches the table for doses that lack a certificate, a revocation or an SMS.
+//! The embedded stack stores the failed events. On AWS the dead-letter queue holds only positions
+//! in the table's stream, which expire after a day, and sending a dose again does not change the
+//! table. On AWS the command therefore searches the table for doses that lack a certificate, a
+//! revocation or an SMS.
 
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ use crate::output::{examples, print, to_seconds};
 use crate::progress::{Count, Progress, Reading};
 use crate::target::{Target, TargetOptions};
 
-/// Doses that are examined concurrently.
+/// The number of doses that are examined concurrently.
 const CONCURRENCY: usize = 32;
 
 #[derive(Subcommand)]
@@ -50,7 +51,7 @@ pub(crate) struct DeadLetterOptions {
     older_than: SignedDuration,
 }
 
-/// A dead letter of the embedded stack.
+/// A dead letter, as the embedded stack lists it.
 #[derive(Deserialize)]
 struct DeadLetter {
     at: Timestamp,
@@ -97,7 +98,7 @@ pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<Exi
     }
 }
 
-/// What a dose lacks, so that a function must have failed.
+/// The missing result of a dose. It shows that a function must have failed.
 #[derive(Clone, Copy)]
 enum Missing {
     Certificate,
@@ -105,7 +106,7 @@ enum Missing {
     Sms,
 }
 
-/// Examines doses.
+/// Looks up what a dose should have: its certificate, revocations and SMS.
 struct DoseExaminer {
     doses: Doses,
     certificates: Certificates,
@@ -114,7 +115,7 @@ struct DoseExaminer {
 }
 
 impl DoseExaminer {
-    /// What a dose lacks, if anything.
+    /// Returns what the dose lacks; `None` if nothing is missing.
     async fn missing(&self, dose: &DoseRecord) -> Result<Option<Missing>> {
         let Some(id) = &dose.certificate_id else { return self.missing_after_end(dose).await };
         let Some(certificate) = self.certificates.of_id(id).await? else {
@@ -126,8 +127,8 @@ impl DoseExaminer {
         Ok((!is_sent).then_some(Missing::Sms))
     }
 
-    /// What a dose lacks that no longer has a certificate: revocations, or the SMS about its
-    /// retraction.
+    /// Returns what is missing for a dose that no longer has a certificate: the revocation of an
+    /// earlier certificate, or the SMS about the retraction.
     async fn missing_after_end(&self, dose: &DoseRecord) -> Result<Option<Missing>> {
         let mut was_issued = false;
         for id in dose.void_certificates(&self.keys) {
@@ -142,8 +143,8 @@ impl DoseExaminer {
         Ok((!is_sent).then_some(Missing::Sms))
     }
 
-    /// The line about a dose that lacks something, which is redriven if requested. Doses received
-    /// after `before` may still be in progress.
+    /// Returns a line of output if the dose lacks something, and redrives the dose if requested.
+    /// Skips doses received at or after `before`, because they may still be in progress.
     async fn examine(&self, dose: DoseRecord, before: Timestamp, redrive: bool) -> Result<Option<String>> {
         if dose.received_at >= before {
             return Ok(None);

@@ -58,7 +58,7 @@ pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<Exi
         if facility.as_deref().is_some_and(|code| code != row.kode_faskes.trim()) {
             continue;
         }
-        // An impossible vaccination date may be somebody's birth date, which is personal.
+        // An impossible vaccination date may be the person's birth date, which is personal data.
         let is_possible =
             row.dose().vaccination_date.is_some() && !dose.reasons.contains(&Reason::VaccinationBeforeBirth);
         let vaccination_date = if is_possible { &*row.tanggal_vaksinasi } else { "" };
@@ -83,13 +83,13 @@ pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether only the facility can correct the row, or provide a phone that SMS reach.
+/// Whether only the facility can correct the row, or provide a phone number that can receive SMS.
 fn is_for_facility(verdict: Verdict, reasons: &[Reason]) -> bool {
     match verdict {
         Verdict::Incomplete | Verdict::Held => true,
-        // At the facility's own request.
+        // The facility itself requested this.
         Verdict::Retracted => false,
-        // Cannot be corrected, and the paper booklet stays valid.
+        // This cannot be corrected, and the paper booklet stays valid.
         Verdict::Rejected => reasons != [Reason::VaccinationBeforeIcvp],
         Verdict::Complete => {
             reasons.iter().any(|reason| matches!(reason, Reason::PhoneMissing | Reason::PhoneInvalid))

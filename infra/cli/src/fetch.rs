@@ -1,4 +1,4 @@
-//! Small HTTP requests: to the embedded stack, and for the trust files of a site.
+//! An HTTP client for the embedded stack and for the trust files of a site.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 
-/// The time limit of an embedded stack. It runs on this machine.
+/// The request timeout for an embedded stack, which runs on this machine.
 const LOCAL_TIMEOUT: Duration = Duration::from_secs(3);
-/// The time limit of a site.
+/// The request timeout for a site.
 const SITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest response in bytes: no public file is longer.
+/// The longest accepted response, in bytes. No public file is longer.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 
-/// Gets a file of an embedded stack; `None` if there is none.
+/// Fetches a file from an embedded stack; `None` if the file does not exist.
 pub(crate) async fn get_local(address: &str) -> Result<Option<Vec<u8>>> {
     get(HttpConnector::new(), address, LOCAL_TIMEOUT).await
 }
 
-/// Posts to an embedded stack with this key, without a time limit.
+/// Sends a POST request to an embedded stack, with `key` as bearer token and without a timeout.
 pub(crate) async fn post(address: &str, key: &str) -> Result<Vec<u8>> {
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let request = Request::post(address).header("authorization", format!("Bearer {key}"));
@@ -35,7 +35,7 @@ pub(crate) async fn post(address: &str, key: &str) -> Result<Vec<u8>> {
     read(response.into_body()).await
 }
 
-/// Gets a file of a site by its `http` or `https` address; `None` if there is none.
+/// Fetches a file from a site by its `http` or `https` URL; `None` if the file does not exist.
 pub(crate) async fn get_from_site(address: &str) -> Result<Option<Vec<u8>>> {
     if address.starts_with("http://") {
         return get(HttpConnector::new(), address, SITE_TIMEOUT).await;

@@ -1,4 +1,5 @@
-//! `bukti import` and `bukti report`: import a file of doses, and fetch the report of an import.
+//! `bukti import` and `bukti report`: import a file of doses, and fetch the report of an import
+//! job.
 
 mod follow;
 mod preflight;
@@ -56,11 +57,11 @@ impl FromStr for ReportDestination {
     }
 }
 
-/// Imports a file. The exit code is 1 if the file as a whole is bad, such as one that ends in the
-/// middle of a row.
+/// Imports a file. The exit code is 1 if the file as a whole is invalid, for example if it ends in
+/// the middle of a row.
 pub(crate) async fn import(target: &TargetOptions, options: &ImportOptions) -> Result<ExitCode> {
     let ImportOptions { file, report } = options;
-    // Before the upload, so that mistakes show at once.
+    // These checks run before the upload, so that mistakes are reported at once.
     report.as_ref().map_or(Ok(()), check_report)?;
     let feed = check_feed(file)?;
     let mut target = Target::connect(target).await?;
@@ -79,7 +80,7 @@ pub(crate) async fn import(target: &TargetOptions, options: &ImportOptions) -> R
     unless_interrupted(&job, &argument, finish(&mut target, &job, &name, report.as_ref())).await
 }
 
-/// Fetches the report of a job, after its end.
+/// Waits for a job to end, and fetches its report.
 pub(crate) async fn report(target: &TargetOptions, options: &ReportOptions) -> Result<ExitCode> {
     let ReportOptions { job, report } = options;
     check_report(report)?;
@@ -106,13 +107,13 @@ async fn unless_interrupted(
         _ = tokio::signal::ctrl_c() => {
             eprintln!("\nThe import continues without this command. To wait for it and fetch its report:");
             eprintln!("  bukti report {job} --report OUT.csv{endpoint_argument}");
-            // The exit code by which shells report SIGINT.
+            // The exit code that shells report for SIGINT.
             Ok(ExitCode::from(130))
         }
     }
 }
 
-/// Waits for the end of a job, and prints its results.
+/// Waits for a job to end, and prints its results.
 async fn finish(
     target: &mut Target,
     job: &str,
@@ -150,7 +151,7 @@ async fn finish(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The number of rows, and of each outcome, one per line.
+/// Formats the number of rows and the count of each outcome, one per line.
 fn totals(record: &JobRecord) -> String {
     let width = record.totals.values().map(|count| count.to_string().len()).max().unwrap_or(0);
     let mut text = format!("{} rows\n", record.rows);
@@ -160,7 +161,7 @@ fn totals(record: &JobRecord) -> String {
     text
 }
 
-/// Writes a report. A file is replaced atomically.
+/// Writes a report. An existing file is replaced atomically.
 fn write_report(destination: &ReportDestination, report: &[u8]) -> Result<()> {
     match destination {
         ReportDestination::StandardOutput => {
@@ -175,7 +176,7 @@ fn write_report(destination: &ReportDestination, report: &[u8]) -> Result<()> {
             std::fs::write(&part, report)
                 .and_then(|()| std::fs::rename(&part, path))
                 .inspect_err(|_| {
-                    // The write may have failed before it created the file.
+                    // The write may have failed before the file was created.
                     let _ = std::fs::remove_file(&part);
                 })
                 .with_context(|| format!("cannot write {}", path.display()))

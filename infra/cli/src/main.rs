@@ -1,4 +1,4 @@
-//! `bukti`: the command line of a deployment's admins.
+//! `bukti`: the command line for the admins of a deployment.
 
 mod api_keys;
 mod audit;
@@ -161,13 +161,13 @@ enum Command {
     Workbook { file: PathBuf },
 }
 
-/// Commands that were renamed, with their old names. Those work for one release.
+/// The renamed commands: old name and new name. Old names keep working for one release.
 const RENAMED: [(&str, &str); 3] =
     [("key", "api-key"), ("keys", "signing-key"), ("protect", "block-download")];
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // Exits with code 2 if the usage is wrong.
+    // This exits with code 2 if the arguments are invalid.
     let arguments = Arguments::parse();
     warn_of_old_name(&arguments.command, std::env::args_os());
     match run(arguments).await {
@@ -179,7 +179,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Warns if the command was called by its old name.
+/// Prints a warning if the command was called by its old name.
 fn warn_of_old_name(command: &Command, mut arguments: impl Iterator<Item = OsString>) {
     let name = match command {
         Command::ApiKey(_) => "api-key",

@@ -1,4 +1,4 @@
-//! `bukti officer`: the officers who may log in to the helpdesk.
+//! `bukti officer`: manages the officers who may log in to the helpdesk.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! What the commands print: colours, times, and examples below the help.
+//! Formats the output of the commands: colours, times, and the examples in the help.
 
 use std::io::Write;
 
@@ -10,29 +10,29 @@ pub(crate) const GOOD: Style = AnsiColor::Green.on_default().bold();
 pub(crate) const UNCERTAIN: Style = AnsiColor::Yellow.on_default().bold();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
-/// Writes to the standard output. Colours are left out unless it is a terminal, and if `NO_COLOR` is
-/// set. That a reader such as `head` has closed the pipe is not an error.
+/// Writes to the standard output, without colours if it is not a terminal or if `NO_COLOR` is set.
+/// Errors are ignored, because a reader such as `head` may have closed the pipe.
 pub(crate) fn print(text: &str) {
     let mut out = anstream::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// A text in this style, for [`print`].
+/// Applies a style to a text that is written with [`print`].
 pub(crate) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A time as RFC 3339, without fractions of a second.
+/// Formats a time as RFC 3339, without fractions of a second.
 pub(crate) fn to_seconds(time: Timestamp) -> String {
     format!("{time:.0}")
 }
 
-/// The day of a time, in UTC.
+/// Formats the UTC date of a time, as `YYYY-MM-DD`.
 pub(crate) fn to_day(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d").to_string()
 }
 
-/// The section "Examples" below the help of a command.
+/// Formats the section "Examples" of a command's help.
 pub(crate) fn examples(commands: &[&str]) -> StyledStr {
     let styles = Styles::styled();
     let mut text = format!("{0}Examples:{0:#}", styles.get_header());

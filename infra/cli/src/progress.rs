@@ -1,35 +1,36 @@
-//! The progress of long commands, on the standard error: a bar on a terminal, otherwise a line every
-//! few seconds.
+//! Shows the progress of long-running commands on the standard error: as a bar on a terminal,
+//! otherwise as a line every few seconds.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The time between two lines if the standard error is no terminal.
+/// The interval between lines if the standard error is not a terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(3);
-/// Rate and remaining time are not shown before: they would jump.
+/// The shortest measurement from which a rate and the remaining time are shown. They would
+/// fluctuate if they were shown earlier.
 const MIN_MEASURED: Duration = Duration::from_secs(2);
-/// The length of the bar, which is finer than per cent.
+/// The length of the bar in steps, for a resolution finer than one per cent.
 const BAR_LENGTH: u64 = 1_000;
 
-/// How much of a stage is done.
+/// The progress of a stage, in items.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
-    /// So many items, of an unknown number.
+    /// The number of items done, if the total is unknown.
     Done(u64),
-    /// So many items of all.
+    /// The number of items done, and the total.
     DoneOf(u64, u64),
-    /// So many items are left. New ones may arrive, so that there is no share.
+    /// The number of items left. New items may arrive, so the share that is done is unknown.
     Left(u64),
 }
 
-/// A reading of the progress.
+/// A measurement of the progress.
 #[derive(Clone, Copy)]
 pub(crate) struct Reading {
-    /// What the command is doing, such as "Importing".
+    /// The current stage, such as "Importing".
     stage: &'static str,
-    /// What it counts, in the plural.
+    /// The unit of the count, in the plural.
     unit: &'static str,
     count: Count,
     /// The share of the whole command that is done, from 0 to 1.
@@ -46,7 +47,7 @@ impl Reading {
         Self { stage, unit, count, share }
     }
 
-    /// Sets the share of the whole command that is done, if the count is only a part of it.
+    /// Sets the share of the whole command that is done, if the count covers only one stage.
     pub(crate) fn with_share(self, share: f64) -> Self {
         Self { share: Some(share), ..self }
     }
@@ -63,7 +64,8 @@ impl Reading {
     }
 }
 
-/// A bar or lines. It is cleared when it is dropped before [`Progress::finish`].
+/// A progress bar, or lines of progress. A bar that is dropped without [`Progress::finish`] is
+/// cleared.
 pub(crate) struct Progress {
     bar: ProgressBar,
     meter: RefCell<Meter>,
@@ -90,17 +92,18 @@ impl Progress {
         self.draw(&text);
     }
 
-    /// Shows a state without a reading, such as "waiting for an answer". The bar stays where it is.
+    /// Shows a state without a measurement, such as "waiting for a response". The bar does not
+    /// move.
     pub(crate) fn show_state(&self, state: &str) {
         self.draw(state);
     }
 
-    /// Prints a line above the bar.
+    /// Prints a line of text above the bar.
     pub(crate) fn note(&self, text: &str) {
         self.bar.suspend(|| eprintln!("{text}"));
     }
 
-    /// Completes the bar: it stays on the screen, at 100 %.
+    /// Completes the bar, which stays on the screen at 100 %.
     pub(crate) fn finish(&self) {
         let meter = self.meter.borrow();
         let Some(summary) = meter.summary(Instant::now()).filter(|_| self.has_share.get()) else {
@@ -148,15 +151,15 @@ fn percent(share: f64) -> u64 {
     (share * 100.0) as u64
 }
 
-/// Computes what is shown. The share never decreases, although it is an estimate where the size of
-/// the work becomes known only on the way, and stays below 1 until the command is done.
+/// Computes the displayed values. The share never decreases, although it is an estimate while the
+/// total is unknown, and it stays below 1 until the command has finished.
 struct Meter {
     started: Instant,
     share: Option<f64>,
-    /// When the first share was read, and which.
+    /// The time and value of the first share that was measured.
     first_share: Option<(Instant, f64)>,
-    /// The current stage: its latest reading, and when the count from which the rate is computed was
-    /// read.
+    /// The current stage: its latest measurement, and the time and count from which its rate is
+    /// computed.
     stage: Option<(Reading, Instant, u64)>,
 }
 
@@ -165,7 +168,7 @@ impl Meter {
         Self { started, share: None, first_share: None, stage: None }
     }
 
-    /// Takes a reading in, and describes it.
+    /// Records a measurement and returns the line to display.
     fn measure(&mut self, reading: Reading, now: Instant) -> String {
         if let Some(share) = reading.share {
             let share = share.clamp(0.0, 0.999).max(self.share.unwrap_or_default());
@@ -174,7 +177,7 @@ impl Meter {
         }
         let amount = reading.amount();
         let (since, first) = match &self.stage {
-            // While the backlog grows, its peak is what the rate counts from.
+            // While the backlog grows, the rate is computed from its peak.
             Some((before, since, first)) if before.stage == reading.stage => match reading.count {
                 Count::Left(left) if left > *first => (now, left),
                 _ => (*since, *first),
@@ -208,7 +211,7 @@ impl Meter {
         text
     }
 
-    /// The time that the rest of the command takes at the speed so far.
+    /// Estimates the remaining time of the command from its average speed.
     fn time_left(&self, now: Instant) -> Option<Duration> {
         let (since, first) = self.first_share?;
         let (share, seconds) = (self.share?, now.duration_since(since).as_secs_f64());
@@ -216,7 +219,7 @@ impl Meter {
             .then(|| Duration::from_secs_f64(seconds * (1.0 - share) / (share - first)))
     }
 
-    /// What is shown beside 100 %.
+    /// The text that is shown next to 100 %.
     fn summary(&self, now: Instant) -> Option<String> {
         let (reading, ..) = self.stage?;
         let all = match reading.count {
@@ -261,7 +264,7 @@ mod tests {
         let mut show = |stage, count, second| {
             meter.measure(Reading::new(stage, "rows", count), start + Duration::from_secs(second))
         };
-        // The first reading may be of work that was done before this command began.
+        // Work done before the command began may be included in the first measurement.
         assert_eq!(show("Importing", Count::DoneOf(2_000, 12_000), 0), "Importing: 2,000 of 12,000 rows");
         assert_eq!(
             show("Importing", Count::DoneOf(7_000, 12_000), 5),

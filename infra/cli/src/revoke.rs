@@ -1,4 +1,5 @@
-//! `bukti revoke` and `bukti reinstate`: revoke certificates, and let their doses have new ones.
+//! `bukti revoke` and `bukti reinstate`: revoke certificates, and allow their doses new
+//! certificates.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use crate::output::print;
 use crate::target::{Target, TargetOptions};
 use crate::trust;
 
-/// Certificates that are processed concurrently.
+/// The number of certificates that are processed concurrently.
 const CONCURRENCY: usize = 8;
 
 #[derive(Args)]
@@ -40,8 +41,8 @@ pub(crate) struct RevokeOptions {
     no_publish: bool,
 }
 
-/// Revokes each certificate and prints the result. The exit code is 1 if one is unknown or was
-/// superseded; the others are revoked all the same.
+/// Revokes each certificate and prints the result. The exit code is 1 if any certificate is unknown
+/// or superseded; the others are still revoked.
 pub(crate) async fn revoke(target: &TargetOptions, options: &RevokeOptions) -> Result<ExitCode> {
     let ids = options.certificates.read()?;
     let target = Target::connect(target).await?;
@@ -81,8 +82,8 @@ pub(crate) async fn revoke(target: &TargetOptions, options: &RevokeOptions) -> R
     Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Reinstates the dose of each revoked certificate and prints the result. The exit code is 1 if a
-/// certificate is unknown or its dose is not withdrawn; the others are reinstated all the same.
+/// Reinstates the dose of each revoked certificate and prints the result. The exit code is 1 if any
+/// certificate is unknown or its dose is not withdrawn; the other doses are still reinstated.
 pub(crate) async fn reinstate(target: &TargetOptions, certificates: &CertificateIds) -> Result<ExitCode> {
     let ids = certificates.read()?;
     let target = Target::connect(target).await?;
@@ -104,7 +105,7 @@ pub(crate) async fn reinstate(target: &TargetOptions, certificates: &Certificate
 }
 
 impl CertificateIds {
-    /// The certificates of the arguments and the file, as they are written there.
+    /// Collects the ids from the arguments and the file, without parsing them.
     fn read(&self) -> Result<Vec<String>> {
         let mut ids = self.certificates.clone();
         if let Some(file) = &self.file {
@@ -124,7 +125,7 @@ fn report_unknown(id: &str) -> bool {
     false
 }
 
-/// Processes all certificates, also after one has failed. Returns whether all succeeded.
+/// Processes all certificates, even if some of them fail. Returns whether all of them succeeded.
 async fn for_each(ids: &[String], process: impl AsyncFn(&str) -> Result<bool>) -> Result<bool> {
     let process = async |written: &String| match parse_certificate_id(written) {
         Some(id) => process(&id).await,

@@ -1,9 +1,9 @@
-//! `bukti sample`: generates a feed of made-up people, with the expected outcome of each row.
+//! `bukti sample`: generates a feed of fictitious people, with the expected outcome of each row.
 //!
-//! The expected outcomes follow from how a row was generated, not from judging it with the code of
-//! the import. The position of a row in the file is random within a window, so that corrections come
-//! before the rows that they correct, and the rows of an event lie apart. Memory is bounded by the
-//! window, however many people there are.
+//! The expected outcomes follow from how each row was generated, not from the code of the import.
+//! Each row's position in the file is random within a window. Corrections can therefore precede the
+//! rows that they correct, and the rows of an event are spread out. Only the window is held in
+//! memory, so memory use does not depend on the number of people.
 
 mod defects;
 mod generator;
@@ -37,7 +37,7 @@ pub(crate) struct SampleOptions {
     expected: Option<PathBuf>,
 }
 
-/// Writes the feed, and the expected outcomes if they are requested.
+/// Writes the feed, and the expected outcomes if a file for them is specified.
 pub(crate) fn run(options: &SampleOptions) -> Result<ExitCode> {
     let mut feed = Writer::from_writer(create(&options.feed)?);
     let mut expected =
@@ -79,7 +79,7 @@ pub(crate) fn run(options: &SampleOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Opens a file to write to; `-` is the standard output.
+/// Creates a file for writing; `-` is the standard output.
 fn create(path: &Path) -> Result<Box<dyn Write>> {
     if path == Path::new("-") {
         return Ok(Box::new(BufWriter::new(std::io::stdout())));

@@ -1,4 +1,4 @@
-//! `bukti completions` and `bukti man`: shell completions and manual pages, generated from the
+//! `bukti completions` and `bukti man`: shell completions and manual pages, generated from the clap
 //! definition of the command line.
 
 use std::io::Write;
@@ -53,7 +53,7 @@ pub(crate) fn write_manual(options: &ManOptions) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The command line without internal commands, which the generators would include.
+/// Returns the command line without its hidden commands, which the generators would include.
 fn visible_command() -> clap::Command {
     let whole = Arguments::command();
     let visible = whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned();
@@ -71,7 +71,7 @@ fn visible_command() -> clap::Command {
     command
 }
 
-/// The manual page of a built command, with its file name.
+/// Renders the manual page of a built command. Returns the file name and the page.
 fn page(command: clap::Command) -> Result<(String, String)> {
     let has_subcommands = command.get_subcommands().next().is_some();
     let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
@@ -89,8 +89,8 @@ fn page(command: clap::Command) -> Result<(String, String)> {
     Ok((man.get_filename(), String::from_utf8_lossy(&text).into_owned()))
 }
 
-/// Writes the lines below "Examples:" as a section, each on a line of its own. The generator's own
-/// section would be called "Extra".
+/// Writes the lines below "Examples:" as a section, without joining them. The generator itself
+/// would name the section "Extra".
 fn write_examples(text: &mut Vec<u8>, after_help: &str) -> Result<()> {
     let mut lines = after_help.lines().skip(1).peekable();
     if lines.peek().is_none() {
@@ -98,7 +98,7 @@ fn write_examples(text: &mut Vec<u8>, after_help: &str) -> Result<()> {
     }
     writeln!(text, ".SH EXAMPLES\n.nf")?;
     for line in lines {
-        // A hyphen is a minus sign, so that the line can be copied from the page.
+        // In roff, `\-` is a minus sign, so that the example can be copied from the page.
         writeln!(text, "{}", line.trim().replace('\\', "\\e").replace('-', "\\-"))?;
     }
     writeln!(text, ".fi")?;

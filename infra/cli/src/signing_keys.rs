@@ -1,4 +1,5 @@
-//! `bukti signing-key`: secrets, root and document signers. No command prints a private key.
+//! `bukti signing-key`: manages the secrets, the root and the document signers. No command prints a
+//! private key.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ use crate::output::{BAD, GOOD, examples, paint, print, to_day, to_seconds};
 use crate::target::{Detected, Target, TargetOptions, account, aws_environment};
 use crate::trust;
 
-/// The time before a signer can no longer sign certificates of full validity in which `list` warns.
+/// How long `list` warns before a signer becomes unable to sign certificates of full validity.
 const WARN_BEFORE: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 #[derive(Subcommand)]
@@ -183,7 +184,7 @@ async fn init(options: &TargetOptions, organisation: &str, kms: Option<&str>) ->
     Ok(())
 }
 
-/// Creates a secret. Returns `false` if one of this name exists, which is never overwritten.
+/// Creates a secret. Returns `false` if a secret of this name exists; it is never overwritten.
 async fn create_secret(
     config: &SdkConfig,
     name: &str,
@@ -266,16 +267,16 @@ async fn withdraw(target: &TargetOptions, kid: &str, yes: bool, no_publish: bool
     trust::publish_unless(no_publish, &target).await
 }
 
-/// A signer as `list` prints it.
+/// A signer, as `list` prints it.
 #[derive(Serialize)]
 struct ListedSigner {
-    /// Key id, hexadecimal.
+    /// The key id, in hexadecimal.
     kid: String,
-    /// Where the private key is: `sealed` in the table, or in `kms`.
+    /// The location of the private key: `sealed` (in the table) or `kms`.
     form: &'static str,
     status: SignerStatus,
     from: Timestamp,
-    /// Until when it can sign certificates of full validity.
+    /// The end of the period in which it can sign certificates of full validity.
     signs_until: Timestamp,
     ends: Timestamp,
 }
@@ -330,7 +331,8 @@ fn table(signers: &[ListedSigner]) -> String {
             SignerStatus::Revoked => BAD,
             SignerStatus::Retired => Style::new(),
         };
-        // Padded before it is painted, because escape codes count as width.
+        // The status is padded before it is styled, because escape codes would count towards the
+        // width.
         let status = paint(style, &format!("{:<7}", signer.status.code()));
         let (kid, form) = (&signer.kid, signer.form);
         text.push_str(&format!("{kid:<16}  {form:<6}  {status}  {from:<10}  {signs_until:<11}  {ends}\n"));

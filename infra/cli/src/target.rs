@@ -1,4 +1,4 @@
-//! The deployment that a command works with: an embedded stack, or one on AWS.
+//! The deployment that a command uses: an embedded stack, or a deployment on AWS.
 
 mod options;
 mod stack;
@@ -22,31 +22,31 @@ use self::stack::{StackInfo, announced_endpoint, stack_info};
 use crate::fetch;
 
 const ONLY_EMBEDDED: &str = "only an embedded stack can do this";
-/// The address of an embedded stack by default.
+/// The default address of an embedded stack.
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:8080";
 
-/// The result of looking for the deployment.
+/// The result of the search for a deployment.
 pub(crate) enum Detected {
     Embedded(Box<Target>),
-    /// One on AWS. Its table may not be named yet.
+    /// A deployment on AWS. The name of its table may still be unknown.
     Aws,
     Nothing,
 }
 
-/// A deployment, with clients for its table and buckets.
+/// A deployment, with clients for its table and its buckets.
 pub(crate) struct Target {
-    /// Its name in messages.
+    /// The name of the deployment in messages.
     pub(crate) name: String,
     pub(crate) jobs: Jobs,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     pub(crate) s3: aws_sdk_s3::Client,
     settings: Settings,
     root: SecretsSource,
-    /// The address, if it is an embedded stack.
+    /// The address of the embedded stack; `None` on AWS.
     embedded: Option<String>,
 }
 
-/// The access keys of an embedded stack, from a file that only its owner can read.
+/// The access keys of an embedded stack, read from a file that only its owner can read.
 #[derive(Deserialize)]
 struct AccessKeys {
     access_key: String,
@@ -54,11 +54,11 @@ struct AccessKeys {
 }
 
 impl Detected {
-    /// Looks for the deployment.
+    /// Searches for the deployment.
     ///
     /// # Errors
     ///
-    /// If the chosen one does not answer, or if none is chosen and there are two.
+    /// If the chosen deployment does not respond, or if two deployments exist and none is chosen.
     pub(crate) async fn detect(options: &TargetOptions) -> Result<Self> {
         match options.choice()? {
             Some(Choice::Embedded(endpoint)) => {
@@ -90,12 +90,12 @@ impl Detected {
 }
 
 impl Target {
-    /// Connects to the deployment, and prints on the standard error which one it is.
+    /// Connects to the deployment and prints its name on the standard error.
     pub(crate) async fn connect(options: &TargetOptions) -> Result<Self> {
         Self::connect_to(Detected::detect(options).await?, options).await
     }
 
-    /// Connects to the deployment that was detected, and prints on the standard error which one it is.
+    /// Connects to a detected deployment and prints its name on the standard error.
     pub(crate) async fn connect_to(detected: Detected, options: &TargetOptions) -> Result<Self> {
         let target = match detected {
             Detected::Embedded(target) => *target,
@@ -105,7 +105,7 @@ impl Target {
         Ok(target)
     }
 
-    /// The deployment on AWS that the options name.
+    /// Connects to the deployment on AWS that the options specify.
     pub(crate) async fn on_aws(options: &TargetOptions, config: &SdkConfig) -> Result<Self> {
         let Some(table) = &options.table else {
             bail!(
@@ -162,29 +162,29 @@ impl Target {
         })
     }
 
-    /// The response of the embedded stack at this path.
+    /// Fetches a path from the embedded stack.
     ///
     /// # Errors
     ///
-    /// If it does not answer, and on AWS.
+    /// If the stack does not respond, or if the deployment is on AWS.
     pub(crate) async fn get_from_stack(&self, path: &str) -> Result<Vec<u8>> {
         let endpoint = self.embedded.as_deref().context(ONLY_EMBEDDED)?;
         let response = fetch::get_local(&format!("{endpoint}{path}")).await?;
         response.context("the stack is of an older version: restart it")
     }
 
-    /// Posts to the embedded stack, which may take any time, and returns its response.
+    /// Sends a POST request to the embedded stack, without a timeout, and returns the response.
     ///
     /// # Errors
     ///
-    /// As [`Target::get_from_stack`].
+    /// See [`Target::get_from_stack`].
     pub(crate) async fn post_to_stack(&self, path: &str) -> Result<Vec<u8>> {
         let endpoint = self.embedded.as_deref().context(ONLY_EMBEDDED)?;
         let (_, key) = self.settings.credentials.as_ref().context(ONLY_EMBEDDED)?;
         fetch::post(&format!("{endpoint}{path}"), key).await
     }
 
-    /// All doses of the table, in any order.
+    /// Streams all doses of the table, in no particular order.
     pub(crate) fn doses(&self) -> impl Stream<Item = Result<DoseRecord>> {
         let sort_key = DoseRecord::KIND.sort_key().unwrap_or_default();
         let scan = self.dynamodb.scan().table_name(self.table()).filter_expression("sk = :dose");
@@ -211,23 +211,24 @@ impl Target {
         Ok(PublicFiles::of_bucket(self.s3.clone(), name))
     }
 
-    /// The address of the site, if this is an embedded stack.
+    /// The address of the embedded stack, which also serves the site; `None` on AWS.
     pub(crate) fn site(&self) -> Option<&str> {
         self.embedded.as_deref()
     }
 
-    /// Connects as the functions do, for which it reads their secrets.
+    /// Connects to the services as the functions do, which includes reading the functions' secrets.
     pub(crate) async fn aws(&self) -> Result<Aws> {
         Ok(Aws::connect(self.settings.clone()).await?)
     }
 
-    /// Checks that the options needed to publish are set, before a command changes anything.
+    /// Checks that the options required for publishing are set. Called before a command changes
+    /// anything.
     pub(crate) fn check_can_publish(&self) -> Result<()> {
         self.public_files()?;
         require_name(&self.settings.site_url, "the site's address", "--site-url").map(|_| ())
     }
 
-    /// Reads the root, for which no function has the permission.
+    /// Reads the root. The functions themselves have no permission to read it.
     pub(crate) async fn root(&self) -> Result<Root> {
         read_secret(&self.root, "the root").await
     }
@@ -241,7 +242,7 @@ impl Target {
     pub(crate) async fn write_secrets(&self, secrets: &Secrets) -> Result<()> {
         match &self.settings.secrets {
             SecretsSource::File(path) => {
-                // Temporary files are readable by their owner only.
+                // Temporary files are readable only by their owner.
                 let write = || -> Result<()> {
                     let mut new = NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
                     serde_json::to_writer_pretty(&mut new, secrets)?;
@@ -262,12 +263,12 @@ impl Target {
         }
     }
 
-    /// The location of the functions' secrets, in words.
+    /// Describes where the functions' secrets are stored, for messages.
     pub(crate) fn secrets_location(&self) -> String {
         location_of(&self.settings.secrets)
     }
 
-    /// The location of the root, in words.
+    /// Describes where the root is stored, for messages.
     pub(crate) fn root_location(&self) -> String {
         location_of(&self.root)
     }
@@ -276,8 +277,8 @@ impl Target {
         &self.settings.region
     }
 
-    /// The argument, after a space, with which another command uses the same deployment. Empty if
-    /// it finds the deployment without.
+    /// The option, with a leading space, that makes another command use this deployment. Empty if
+    /// the command finds the deployment by default.
     pub(crate) fn endpoint_argument(&self) -> String {
         match &self.embedded {
             Some(endpoint) if endpoint != DEFAULT_ENDPOINT => format!(" --endpoint {endpoint}"),
@@ -285,8 +286,8 @@ impl Target {
         }
     }
 
-    /// Reads the settings of an embedded stack again after a failed call: a stack that was restarted has
-    /// new access keys.
+    /// Reads the settings of an embedded stack again after a failed call, because a restarted stack
+    /// has new access keys.
     pub(crate) async fn reconnect(&mut self) {
         if let Some(endpoint) = &self.embedded
             && let Ok(info) = stack_info(endpoint).await
@@ -296,12 +297,12 @@ impl Target {
         }
     }
 
-    /// The number of events that an embedded stack has yet to process; `None` on AWS, where it is not
-    /// known.
+    /// The number of events that an embedded stack has not yet processed; `None` on AWS, where it
+    /// is unknown.
     ///
     /// # Errors
     ///
-    /// If the stack no longer answers.
+    /// If the stack does not respond.
     pub(crate) async fn backlog(&self) -> Result<Option<u64>> {
         match &self.embedded {
             Some(endpoint) => Ok(Some(stack_info(endpoint).await?.backlog)),
@@ -338,11 +339,11 @@ async fn read_secret<T: DeserializeOwned>(source: &SecretsSource, what: &str) ->
             secret.secret_string.unwrap_or_default()
         }
     };
-    // Serde's message could contain a part of the key.
+    // Serde's message is dropped because it could quote part of the key.
     serde_json::from_str(&text).map_err(|_| anyhow::anyhow!("{what} in {location} is damaged"))
 }
 
-/// The AWS account of the credentials, in words.
+/// Describes the AWS account of the credentials, for messages.
 pub(crate) async fn account(config: &SdkConfig) -> String {
     match aws_sdk_sts::Client::new(config).get_caller_identity().send().await {
         Ok(identity) => format!("account {}", identity.account.unwrap_or_default()),

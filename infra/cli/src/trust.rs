@@ -1,4 +1,4 @@
-//! `bukti trust`: the trust and revocation lists, and the issuers that verifiers accept.
+//! `bukti trust`: manages the trust and revocation lists, and the issuers that verifiers accept.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -76,7 +76,7 @@ pub(crate) async fn run(target: &TargetOptions, command: Command) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// Publishes the lists, or prints how to do it later.
+/// Publishes the lists, or prints the command that publishes them later.
 pub(crate) async fn publish_unless(no_publish: bool, target: &Target) -> Result<()> {
     if no_publish {
         eprintln!("Not published yet: run `bukti trust publish{}`.", target.endpoint_argument());

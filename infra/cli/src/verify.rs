@@ -20,10 +20,10 @@ use crate::fetch;
 use crate::output::{BAD, GOOD, UNCERTAIN, paint, print, to_seconds};
 use crate::target::{Detected, Target, TargetOptions};
 
-/// The longest certificate in bytes.
+/// The longest accepted certificate, in bytes.
 const MAX_CERTIFICATE: u64 = 1024 * 1024;
-/// The exit code of a certificate that is valid unless it is revoked, which is unknown. 2 is the exit
-/// code of wrong usage.
+/// The exit code for a genuine certificate whose revocation status is unknown. Code 2 is taken by
+/// usage errors.
 const REVOCATION_UNKNOWN: u8 = 3;
 
 #[derive(Args)]
@@ -55,7 +55,7 @@ fn read_signer(path: &str) -> Result<TrustedSigner> {
         .with_context(|| format!("{path} is not the X.509 certificate of a signer"))
 }
 
-/// Where trust and revocation lists come from.
+/// The location of the trust and revocation lists.
 enum Source {
     Site(String),
     Folder(PathBuf),
@@ -63,7 +63,8 @@ enum Source {
 }
 
 impl Source {
-    /// The file at this path, `trust/…`; `None` if there is none.
+    /// Fetches the file at this path, which begins with `trust/`; `None` if the file does not
+    /// exist.
     async fn get(&self, path: &str) -> Result<Option<Vec<u8>>> {
         match self {
             Self::Site(address) => {
@@ -81,7 +82,7 @@ impl Source {
         }
     }
 
-    /// Its name in [`SeenIndexes`].
+    /// The name of the source in [`SeenIndexes`].
     fn name(&self) -> String {
         match self {
             Self::Site(address) => address.trim_end_matches('/').to_owned(),
@@ -93,17 +94,18 @@ impl Source {
     }
 }
 
-/// The creation time of the newest revocation index that this user has seen, for each source. An
-/// older index could hide revocations, so certificates are not valid by it.
+/// The creation time of the newest revocation index that this user has seen from each source. An
+/// older index could hide revocations, so it cannot make a certificate valid.
 ///
-/// Of two commands that run concurrently, one may overwrite what the other has stored.
+/// If two commands run concurrently, one may overwrite the times stored by the other.
 struct SeenIndexes {
     file: PathBuf,
     seen: BTreeMap<String, Timestamp>,
 }
 
 impl SeenIndexes {
-    /// Reads the file `bukti/revocation-indexes.json` below `XDG_STATE_HOME` or `~/.local/state`.
+    /// Reads `bukti/revocation-indexes.json` in `XDG_STATE_HOME`, or in `~/.local/state` if that is
+    /// unset.
     fn of_user() -> Result<Self> {
         let folder_of = |name| std::env::var_os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let state = folder_of("XDG_STATE_HOME").or_else(|| Some(folder_of("HOME")?.join(".local/state")));
@@ -118,7 +120,8 @@ impl SeenIndexes {
         Ok(Self { file, seen })
     }
 
-    /// Stores an index of a source. Returns the creation time of the newest one of that source.
+    /// Records an index of a source. Returns the creation time of the newest index seen from that
+    /// source.
     fn record(&mut self, source: &Source, index: &RevocationIndex) -> Result<Timestamp> {
         let name = source.name();
         if let Some(&newest) = self.seen.get(&name)
@@ -142,7 +145,7 @@ impl SeenIndexes {
 
 struct Trust {
     signers: Vec<TrustedSigner>,
-    /// Where the revocation lists are, and the signers that may sign them.
+    /// The source of the revocation lists, and the signers that may sign them.
     revocations: Option<(Source, Vec<TrustedSigner>)>,
 }
 
@@ -156,7 +159,7 @@ pub(crate) async fn run(target: &TargetOptions, options: &VerifyOptions) -> Resu
     let mut newest = None;
     let mut partitions = Vec::new();
     if let Some((source, own)) = &trust.revocations
-        // Without a good signature no list can change the verdict.
+        // If the signature is invalid, no list can change the verdict.
         && checked.steps.signature == Some(true)
     {
         index = current_index(source, own).await;
@@ -173,7 +176,8 @@ pub(crate) async fn run(target: &TargetOptions, options: &VerifyOptions) -> Resu
         }
     }
     let own = trust.revocations.as_ref().map(|(_, own)| &own[..]).unwrap_or_default();
-    // Not `at`: as of an earlier time, old lists, which lack later revocations, would be current.
+    // The current time, not `at`: old lists, which lack later revocations, would count as up to
+    // date at an earlier time.
     let now = Timestamp::now();
     let revocations =
         Revocations { own, index: index.as_ref(), partitions: &partitions, newest_seen: newest, at: now };
@@ -221,7 +225,7 @@ async fn trust(target: &TargetOptions, options: &VerifyOptions) -> Result<Trust>
         }
         Some(folder) => Source::Folder(folder.into()),
         None => {
-            // Without a trust list everything but the signature is checked.
+            // Without a trust list, everything except the signature is checked.
             let detected = Detected::detect(target).await?;
             if let Detected::Nothing = detected {
                 eprintln!(
@@ -252,8 +256,9 @@ async fn current_index(source: &Source, own: &[TrustedSigner]) -> Option<Revocat
     read.await.inspect_err(|error| eprintln!("{}: {error:#}", RevocationIndex::PATH)).ok()
 }
 
-/// The creation time of the newest index of this source that this user has seen, including this one.
-/// `None` if it cannot be stored, as on a read-only disk: lists are then judged by their age alone.
+/// Returns the creation time of the newest index of this source that this user has seen, including
+/// this one. `None` if it cannot be stored, for example on a read-only disk: lists are then judged
+/// only by their age.
 fn newest_seen(source: &Source, index: &RevocationIndex) -> Option<Timestamp> {
     let path = RevocationIndex::PATH;
     match SeenIndexes::of_user().and_then(|mut seen| seen.record(source, index)) {
@@ -274,12 +279,12 @@ fn newest_seen(source: &Source, index: &RevocationIndex) -> Option<Timestamp> {
     }
 }
 
-/// The result as JSON.
+/// The result of a verification, printed as JSON.
 #[derive(Serialize)]
 struct VerifyResult<'a> {
     verdict: Verdict,
     revocation: RevocationState,
-    /// The creation time of the oldest list that was used.
+    /// The creation time of the oldest revocation list that was used.
     revocation_as_of: Option<Timestamp>,
     steps: Steps,
     payload: &'a Option<serde_json::Value>,

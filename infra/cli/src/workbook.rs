@@ -1,7 +1,8 @@
 //! Converts the first visible sheet of a workbook (.xlsx, .xlsb, .xls, .ods) to a CSV feed.
 //!
-//! A workbook of a few kilobytes can unpack to gigabytes. Therefore its archive is measured before
-//! it is read, the cells of .xlsx and .xlsb are read one by one, and the size of the CSV is limited.
+//! A workbook of a few kilobytes can expand to gigabytes. The unpacked size is therefore measured
+//! before the workbook is read, the cells of .xlsx and .xlsb files are streamed, and the size of
+//! the CSV is limited.
 
 mod archive;
 mod cells;
@@ -21,26 +22,26 @@ use tempfile::NamedTempFile;
 use self::archive::check_unpacked_size;
 use self::csv_writer::CsvWriter;
 
-/// The largest workbook that is read, in bytes.
+/// The largest accepted workbook, in bytes.
 const MAX_WORKBOOK: u64 = 64 * 1024 * 1024;
 
-/// The remedy that every message about a workbook that cannot be read ends with.
+/// The remedy at the end of each message about an unreadable workbook.
 const SAVE_AS_CSV: &str = "save its sheet as \"CSV UTF-8\" and import that";
 
 /// A workbook in memory.
 type Workbook<'a> = Sheets<Cursor<&'a [u8]>>;
 
-/// Whether the problem that the intake found with a file, by its code, is that it is a workbook.
+/// Whether this code of an intake problem means that the file is a workbook.
 pub(crate) fn is_workbook(problem: &str) -> bool {
     matches!(problem, "excel_workbook" | "opendocument_sheet")
 }
 
-/// Writes the first visible sheet of a workbook to a temporary CSV file, which is deleted when it is
-/// dropped. Its lines are the rows of the sheet, so that line numbers in the report match the
-/// spreadsheet.
+/// Converts the first visible sheet of a workbook to a temporary CSV file, which is deleted when
+/// the handle is dropped. Each row of the sheet becomes one line, so that line numbers in the
+/// report match the spreadsheet.
 ///
-/// A separate process (`bukti workbook`) reads the workbook: the library panics on some damaged
-/// workbooks, and release builds abort on a panic.
+/// The workbook is read by a separate process (`bukti workbook`), because the library panics on
+/// some damaged workbooks and release builds abort on a panic.
 pub(crate) fn to_csv(path: &Path) -> Result<NamedTempFile> {
     let csv = NamedTempFile::with_suffix(".csv").context("cannot create a temporary file")?;
     let run_reader = || -> io::Result<_> {
@@ -52,13 +53,13 @@ pub(crate) fn to_csv(path: &Path) -> Result<NamedTempFile> {
     match output.status.code() {
         Some(0) => eprint!("{stderr}"),
         Some(1) => bail!("{}", stderr.trim_end().trim_start_matches("bukti: ")),
-        // It panicked, or a signal ended it.
+        // The process panicked or was killed by a signal.
         _ => bail!("cannot read the workbook {}: it is damaged: {SAVE_AS_CSV}", path.display()),
     }
     Ok(csv)
 }
 
-/// Writes the first visible sheet of a workbook as CSV, in the process that [`to_csv`] starts.
+/// Writes the first visible sheet of a workbook as CSV. Runs in the process that [`to_csv`] starts.
 pub(crate) fn write_csv(path: &Path, to: impl Write) -> Result<()> {
     let mut bytes = Vec::new();
     let opened = File::open(path).and_then(|file| file.take(MAX_WORKBOOK + 1).read_to_end(&mut bytes));
@@ -91,7 +92,7 @@ fn open(bytes: &[u8]) -> Result<Workbook<'_>> {
             || matches!(Xlsx::new(new()).err(), Some(XlsxError::Password));
         ensure!(!is_locked, "it is protected by a password: save it without one, or {SAVE_AS_CSV}");
     }
-    // The library's own error only states that no format matches.
+    // The library's own error says only that no format matches.
     open_workbook_auto_from_rs(new()).ok().with_context(|| {
         format!("it is damaged, protected by a password, or of an unsupported format: {SAVE_AS_CSV}")
     })

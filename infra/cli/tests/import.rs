@@ -1,4 +1,4 @@
-//! Imports, reports and the choice of the deployment, against an embedded stack.
+//! Tests imports, reports and the choice of the deployment against an embedded stack.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -16,7 +16,7 @@ async fn bukti(folder: &Path, arguments: &[&str]) -> Output {
     bukti_with(folder, arguments, &[]).await
 }
 
-/// Runs the command with these environment variables alone.
+/// Runs the command with only these environment variables.
 async fn bukti_with(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     tokio::process::Command::new(env!("CARGO_BIN_EXE_bukti"))
         .args(arguments)
@@ -41,7 +41,7 @@ async fn import_reports_rows_and_waits_for_sms() {
     let stack = Stack::start(Options { port: 0, data, ..Default::default() }).await.unwrap();
     std::fs::write(folder.path().join("doses.csv"), format!("{HEADER}\n{ROW}\nT-2,broken\n")).unwrap();
 
-    // Without --endpoint, the stack is found by the file in `.bukti`.
+    // Without `--endpoint`, the stack is found by the file `.bukti/endpoint`.
     let output = bukti(folder.path(), &["import", "doses.csv", "--report", "report.csv"]).await;
     let (out, err) = texts(&output);
     assert!(output.status.success(), "{err}");
@@ -52,7 +52,7 @@ async fn import_reports_rows_and_waits_for_sms() {
         report.starts_with("line,event_id,outcome,reasons,duplicate_of\n2,T-1,issued,,\n3,T-2,rejected,"),
         "{report}"
     );
-    // The command waited until the SMS was sent.
+    // The command has waited until the SMS was sent.
     assert_eq!(stack.outbox().unwrap().len(), 1);
     assert_eq!(stack.outbox().unwrap()[0].to, "+6282106690743");
 
@@ -82,7 +82,7 @@ async fn unreadable_files_and_wrong_usage_have_clear_messages() {
     assert_eq!(code, Some(1));
     assert!(err.contains("doses.csv, line 3:"), "{err}");
 
-    // These are rejected before the upload.
+    // These files are rejected before the upload.
     let header = HEADER.as_bytes();
     let unreadable = format!("{HEADER}\nT-1,broken\nT-2\n");
     let latin_1 = [header, b"\n", ROW.replace("Iwan", "Ren?").as_bytes()].concat();
@@ -151,7 +151,7 @@ async fn asks_for_choice_between_stack_and_aws() {
         assert_eq!((code, err.contains(&format!("Using the stack at {url}."))), (0, true), "{err}");
         assert_eq!(run(&[], &[setting, ("BUKTI_TARGET", url)]).await.0, 0);
     }
-    // If AWS is chosen, the stack is never used.
+    // If AWS is chosen, the stack is not used.
     for (more, target) in [(&["--aws"][..], ""), (&[], "aws")] {
         let (code, err) = run(more, &[("AWS_REGION", "ap-southeast-3"), ("BUKTI_TARGET", target)]).await;
         assert_eq!((code, err.contains("name the table")), (1, true), "{err}");
@@ -159,7 +159,7 @@ async fn asks_for_choice_between_stack_and_aws() {
     let (code, err) = run(&[], &[("BUKTI_TARGET", "production")]).await;
     assert_eq!((code, err.contains("BUKTI_TARGET is production")), (1, true), "{err}");
     assert_eq!(run(&["--aws", "--endpoint", url], &[]).await.0, 2);
-    // Requests to an embedded stack ignore proxy settings.
+    // Requests to an embedded stack ignore the proxy settings.
     for proxy in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
         let (code, err) = run(&["--endpoint", url], &[(proxy, "http://127.0.0.1:9")]).await;
         assert_eq!(code, 0, "{proxy}: {err}");

@@ -1,4 +1,4 @@
-//! The command line itself: help, old names, completions, manual pages, empty lists, colours.
+//! Tests help, old command names, completions, manual pages, empty lists and colours.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use bukti_local::{Options, Stack};
 
-/// What a command printed.
+/// The exit code and output of a command.
 struct Printed {
     code: i32,
     out: String,
@@ -18,7 +18,7 @@ fn bukti(arguments: &[&str]) -> Printed {
     bukti_with(arguments, &[])
 }
 
-/// Runs the command with these variables alone.
+/// Runs the command with only these environment variables.
 fn bukti_with(arguments: &[&str], variables: &[(&str, &str)]) -> Printed {
     let output = Command::new(env!("CARGO_BIN_EXE_bukti"))
         .args(arguments)
@@ -38,14 +38,14 @@ fn succeed(arguments: &[&str]) -> String {
     printed.out
 }
 
-/// The names of the subcommands in a help.
+/// Extracts the names of the subcommands from a help text.
 fn subcommands(help: &str) -> Vec<&str> {
     let list = help.split_once("Commands:\n").map_or("", |(_, list)| list);
     let lines = list.lines().take_while(|line| line.starts_with("  "));
     lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect()
 }
 
-/// All visible commands, such as `["trust", "import"]`.
+/// Lists all visible commands as paths, such as `["trust", "import"]`.
 fn commands() -> Vec<Vec<String>> {
     let (mut found, mut open) = (Vec::new(), vec![Vec::<String>::new()]);
     while let Some(command) = open.pop() {
@@ -88,7 +88,7 @@ fn examples_are_valid_usage() {
         for example in examples.lines() {
             let example = example.trim().split(['>', '<', '|']).next().unwrap();
             let quoted = example.split('"').enumerate();
-            // Values in quotes have spaces.
+            // Quoted values may contain spaces.
             let words = quoted.flat_map(|(at, part)| match at % 2 {
                 0 => part.split_whitespace().collect(),
                 _ => vec![part],
@@ -101,7 +101,7 @@ fn examples_are_valid_usage() {
                 continue;
             }
             let printed = bukti(&[&words[..], &absent].concat());
-            // `--signer` reads its file while the arguments are parsed.
+            // `--signer` reads its file during argument parsing.
             let file_is_missing = printed.err.contains("signer.pem");
             assert!(printed.code != 2 || file_is_missing, "{example}: {}", printed.err);
         }
@@ -225,7 +225,7 @@ async fn empty_lists_say_so_and_times_are_in_seconds() {
         assert_eq!((&*printed.out, printed.err.lines().last()), ("", Some(sentence)), "{list:?}");
     }
 
-    // The old names do the same.
+    // The old names have the same effect.
     let key = run(&["key", "add", "--hub", "satudata"]).await.out;
     assert!(key.starts_with("bk_"), "{key}");
     run(&["officer", "add", "081200000001", "--name", "Rina"]).await;

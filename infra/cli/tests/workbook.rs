@@ -1,4 +1,4 @@
-//! Workbooks that could exhaust memory or crash the reader.
+//! Tests workbooks that could exhaust memory or crash the reader.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -14,7 +14,7 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     archive.finish().unwrap().into_inner()
 }
 
-/// A workbook whose first sheet has a header in A1 and a cell at this reference.
+/// Creates a workbook whose first sheet has a header in A1 and a cell at this reference.
 fn workbook_with_cell_at(reference: &str) -> Vec<u8> {
     let package = "http://schemas.openxmlformats.org/package/2006";
     let office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
@@ -46,7 +46,7 @@ fn workbook_with_cell_at(reference: &str) -> Vec<u8> {
     ])
 }
 
-/// Runs this command on a workbook.
+/// Runs a subcommand of `bukti` on a workbook.
 fn run(command: &str, workbook: &[u8]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("doses.xlsx");
@@ -54,14 +54,14 @@ fn run(command: &str, workbook: &[u8]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_bukti")).arg(command).arg(file).output().unwrap()
 }
 
-/// The CSV of a workbook.
+/// Converts a workbook to CSV with `bukti workbook`.
 fn csv(workbook: &[u8]) -> Vec<u8> {
     let written = run("workbook", workbook);
     assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
     written.stdout
 }
 
-/// The message with which a workbook is rejected.
+/// Returns the error message with which `bukti import` rejects a workbook.
 fn rejection(workbook: &[u8]) -> String {
     let rejected = run("import", workbook);
     let message = String::from_utf8(rejected.stderr).unwrap();
@@ -88,7 +88,7 @@ fn rejects_cells_beyond_the_end_of_a_sheet() {
 fn rejects_workbooks_that_crash_the_reader() {
     for overflow in ["ZZZZZZ99999999999", "A99999999999", "ZZZZZZZZZ2"] {
         let workbook = workbook_with_cell_at(overflow);
-        // The workbook must really crash the reader, or the test shows nothing.
+        // The workbook must crash the reader, otherwise the test proves nothing.
         assert_ne!(run("workbook", &workbook).status.code(), Some(1), "{overflow} does not crash the reader");
         let message = rejection(&workbook);
         assert!(

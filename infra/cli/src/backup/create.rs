@@ -29,7 +29,7 @@ pub(crate) struct BackupOptions {
     folder: PathBuf,
 }
 
-/// Writes the backup to `FOLDER.part`, and renames that when it is complete.
+/// Writes the backup to `FOLDER.part`, then renames it to `FOLDER` once it is complete.
 pub(crate) async fn backup(target: &TargetOptions, options: &BackupOptions) -> Result<ExitCode> {
     let folder = &options.folder;
     if folder.exists() {
@@ -43,15 +43,15 @@ pub(crate) async fn backup(target: &TargetOptions, options: &BackupOptions) -> R
     let part = PathBuf::from(part);
     let unwritable = || format!("cannot write {}", part.display());
     if part.exists() {
-        // Left by an interrupted backup.
+        // An interrupted backup left this folder.
         std::fs::remove_dir_all(&part).with_context(unwritable)?;
     }
     create_private_folder(&part).with_context(unwritable)?;
 
     let progress = Progress::new();
     let records = write_table(&target, &part, &progress).await?;
-    // Documents come after the records, so that none is missing: a document is stored before the
-    // record that names it.
+    // Documents are copied after the records. A document is stored before the record that names it,
+    // so the backup contains every document that its records name.
     let documents = write_documents(&target, bucket, &sealing_keys, &part, &progress).await?;
     progress.finish();
     std::fs::rename(&part, folder).with_context(|| format!("cannot write {}", folder.display()))?;
@@ -64,7 +64,8 @@ pub(crate) async fn backup(target: &TargetOptions, options: &BackupOptions) -> R
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes all items that have not expired and are worth keeping; returns their number.
+/// Writes all items, except expired ones and kinds that backups omit. Returns the number of items
+/// written.
 async fn write_table(target: &Target, folder: &Path, progress: &Progress) -> Result<u64> {
     let unwritable = || format!("cannot write {}", folder.display());
     let table = create_private_file(&folder.join(TABLE)).with_context(unwritable)?;
@@ -88,7 +89,7 @@ async fn write_table(target: &Target, folder: &Path, progress: &Progress) -> Res
     Ok(records)
 }
 
-/// Writes all documents, sealed; returns their number.
+/// Writes all documents, sealed, and returns their number.
 async fn write_documents(
     target: &Target,
     bucket: &str,
@@ -125,7 +126,7 @@ async fn write_documents(
     Ok(all)
 }
 
-/// The keys of the certificates' documents in the bucket.
+/// Lists the bucket keys of all certificate documents.
 async fn document_keys(target: &Target, bucket: &str) -> Result<Vec<String>> {
     let list = target.s3.list_objects_v2().bucket(bucket).prefix(Documents::FOLDER);
     let pages = list.into_paginator().send();

@@ -1,4 +1,4 @@
-//! The files of a backup.
+//! Finds, reads and creates the files of a backup.
 
 use std::fs::{DirBuilder, File};
 use std::io::{BufRead, BufReader};
@@ -13,24 +13,25 @@ use serde_dynamo::Item;
 
 pub(super) const TABLE: &str = "table.json.gz";
 pub(super) const DOCUMENTS: &str = "documents";
-/// The suffix of a sealed document. Earlier versions wrote documents unsealed, without it.
+/// The suffix of sealed documents. Earlier versions wrote unsealed documents without the suffix.
 pub(super) const SEALED: &str = ".sealed";
 
-/// Items per batch, the limit of DynamoDB.
+/// The number of items per batch, which DynamoDB limits to 25.
 pub(super) const BATCH: usize = 25;
 
-/// A line of the table's file.
+/// A line of the table file.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Line {
     #[serde(rename = "Item")]
     pub(super) item: Item,
 }
 
-/// The files below a folder that are a backup, or an export of DynamoDB.
+/// The files in a folder that belong to a backup or to a DynamoDB export.
 pub(super) struct BackupFiles {
-    /// The files with items, in order.
+    /// The files that contain items, sorted by path.
     pub(super) tables: Vec<PathBuf>,
-    /// The documents, with their key in the bucket and the suffix [`SEALED`].
+    /// The paths of the documents, each with its bucket key. The key of a sealed document still
+    /// ends in [`SEALED`].
     pub(super) documents: Vec<(PathBuf, String)>,
 }
 
@@ -55,7 +56,7 @@ impl BackupFiles {
         Ok(Self { tables, documents })
     }
 
-    /// The items of all files, except those of kinds that only backups of earlier versions contain.
+    /// Reads the items of all files, except kinds that only backups of earlier versions contain.
     pub(super) fn items(&self) -> impl Iterator<Item = Result<Item>> {
         read_items(&self.tables)
     }
@@ -68,7 +69,7 @@ fn read_items(files: &[PathBuf]) -> impl Iterator<Item = Result<Item>> {
                 move |(at, line)| {
                     let damaged = || format!("{}, line {}, is damaged", file.display(), at + 1);
                     let line = line.with_context(damaged)?;
-                    // Serde's message is dropped: it could contain a part of the item.
+                    // Serde's message is dropped because it could quote part of the item.
                     let line = serde_json::from_str::<Line>(&line).ok().with_context(damaged)?;
                     Ok(line.item)
                 },
@@ -83,7 +84,7 @@ fn read_items(files: &[PathBuf]) -> impl Iterator<Item = Result<Item>> {
     all.filter(|item| !item.as_ref().is_ok_and(Restoring::leaves_out))
 }
 
-/// Groups items into batches. An error replaces the batch that it occurs in.
+/// Groups items into batches of [`BATCH`]. An error replaces the whole batch in which it occurs.
 pub(super) struct Batches<Items>(pub(super) Items);
 
 impl<Items: Iterator<Item = Result<Item>>> Iterator for Batches<Items> {
@@ -95,7 +96,7 @@ impl<Items: Iterator<Item = Result<Item>>> Iterator for Batches<Items> {
     }
 }
 
-/// A document's key as a path that stays in the folder that it is joined to.
+/// Converts a document's key to a path that cannot leave the folder it is joined to.
 pub(super) fn relative_path(key: &str) -> Result<&Path> {
     let path = Path::new(key);
     if !path.components().all(|part| matches!(part, Component::Normal(_))) {
@@ -116,12 +117,12 @@ fn visit_files(folder: &Path, visit: &mut impl FnMut(PathBuf)) -> std::io::Resul
     Ok(())
 }
 
-/// Creates a folder, and those above it, that only its owner can open.
+/// Creates a folder and its missing parents, accessible only to the owner.
 pub(super) fn create_private_folder(path: &Path) -> std::io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Creates a file that only its owner can read.
+/// Creates a file that only its owner can read. Fails if the file exists.
 pub(super) fn create_private_file(path: &Path) -> std::io::Result<File> {
     File::options().write(true).create_new(true).mode(0o600).open(path)
 }
@@ -164,7 +165,7 @@ mod tests {
         assert_eq!(item.get("b"), Some(&AttributeValue::B(vec![1, 2])));
         assert!(read[1].as_ref().unwrap_err().to_string().ends_with("a.json.gz, line 2, is damaged"));
 
-        // Truncated, as by a full disk.
+        // Truncate the file, as a full disk would.
         let whole = std::fs::read(&file).unwrap();
         std::fs::write(&file, &whole[..whole.len() - 12]).unwrap();
         assert!(read_items(&[file]).any(|item| item.is_err()));

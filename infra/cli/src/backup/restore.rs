@@ -1,12 +1,12 @@
 //! `bukti restore`: restores a backup into a table and a bucket.
 //!
-//! What was withdrawn since the backup must stay withdrawn: [`Restoring`] decides which items of the
-//! table win. API keys, officers, signers and other issuers that the table lacks are restored only
-//! after an admin has seen the list of them.
+//! Anything withdrawn since the backup must stay withdrawn: [`Restoring`] decides which items in
+//! the table take precedence. API keys, officers, signers and other issuers that are missing from
+//! the table are restored only after an admin has reviewed the list.
 //!
-//! The table's stream delivers restored items to the functions that issue certificates and send SMS.
-//! Therefore doses come last, after everything that was issued or sent for them: the functions then
-//! find nothing to do.
+//! The table's stream delivers restored items to the functions that issue certificates and send
+//! SMS. Doses are therefore restored last: by then their certificates and SMS records exist, and
+//! the functions have nothing to do.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -28,7 +28,7 @@ use crate::output::print;
 use crate::progress::{Count, Progress, Reading};
 use crate::target::{Target, TargetOptions};
 
-/// Attempts to write the items of a batch that DynamoDB left unprocessed.
+/// The maximum number of attempts to write items that DynamoDB returns as unprocessed.
 const ATTEMPTS: u32 = 10;
 
 const NOT_WRITTEN: &str = "cannot write records to the table";
@@ -53,18 +53,18 @@ pub(crate) struct RestoreOptions {
     without: Vec<String>,
 }
 
-/// The items of a backup that were read before anything is written.
+/// The contents of a backup, read completely before anything is written.
 struct Contents {
-    /// The number of items that give no access.
+    /// The number of items that do not give access.
     records: u64,
-    /// The items that give access.
+    /// The items that give access: API keys, officers, signers and other issuers.
     access: Vec<Item>,
-    /// Any dose, to try the secrets with.
+    /// Any dose, used to check that the deployment's secrets can open it.
     dose: Option<Item>,
 }
 
-/// Restores a backup. Nothing is written if a part of it is damaged, or if its records do not open
-/// with the secrets of this deployment.
+/// Restores a backup. Writes nothing if part of the backup is damaged, or if its records cannot be
+/// opened with this deployment's secrets.
 pub(crate) async fn restore(target: &TargetOptions, options: &RestoreOptions) -> Result<ExitCode> {
     let files = BackupFiles::find(&options.folder)?;
     let contents = read_contents(&files)?;
@@ -97,8 +97,8 @@ pub(crate) async fn restore(target: &TargetOptions, options: &RestoreOptions) ->
     let records = contents.records + access.len() as u64;
     let bar = Bar { progress: Progress::new(), done: 0, all: documents + records };
     let bar = restore_documents(&target, &aws.keys, &files, bar).await?;
-    // A new deployment's own signers have signed nothing, so the backup's replace them. If those are
-    // left out, the new ones stay.
+    // The signers of a new deployment have not signed anything, so the signers in the backup
+    // replace them. If `--without` excludes the backup's active signer, the new signers stay.
     if access.iter().any(|(access, _)| matches!(access, Access::ActiveSigner(_))) {
         for batch in own_signers.chunks(BATCH) {
             write_batch(&target, batch.to_vec()).await?;
@@ -119,7 +119,7 @@ pub(crate) async fn restore(target: &TargetOptions, options: &RestoreOptions) ->
     Ok(ExitCode::SUCCESS)
 }
 
-/// Reads the whole backup, so that a damaged one is noticed before anything is written.
+/// Reads the whole backup, so that damage is found before anything is written.
 fn read_contents(files: &BackupFiles) -> Result<Contents> {
     let mut contents = Contents { records: 0, access: Vec::new(), dose: None };
     for item in files.items() {
@@ -136,7 +136,7 @@ fn read_contents(files: &BackupFiles) -> Result<Contents> {
     Ok(contents)
 }
 
-/// The progress over documents and records together.
+/// The combined progress of documents and records.
 struct Bar {
     progress: Progress,
     done: u64,
@@ -169,8 +169,8 @@ async fn restore_documents(target: &Target, keys: &Keys, files: &BackupFiles, mu
     Ok(bar)
 }
 
-/// Restores access, then all other items, doses last. Returns how many items of the table were kept
-/// instead.
+/// Restores items that give access, then all other items, with doses last. Returns the number of
+/// items for which the table's version was kept.
 async fn restore_records(
     target: &Target,
     restoring: &Restoring,
@@ -210,7 +210,7 @@ async fn restore_records(
     Ok((bar, kept))
 }
 
-/// A document of a backup, unsealed, with its key in the bucket.
+/// Reads a document of the backup and unseals it if it is sealed. Returns it with its bucket key.
 fn open_document<'a>(keys: &Keys, file: &Path, key: &'a str) -> Result<(&'a str, Vec<u8>)> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let Some(key) = key.strip_suffix(SEALED) else { return Ok((key, bytes)) };
@@ -223,7 +223,7 @@ fn open_document<'a>(keys: &Keys, file: &Path, key: &'a str) -> Result<(&'a str,
     Ok((key, opened))
 }
 
-/// The access in a backup without these ids, all of which must be in it.
+/// Removes the given ids from the access to be restored. Fails if one of them is not in the backup.
 fn leave_out(mut access: Vec<(Access, Item)>, without: &[String]) -> Result<Vec<(Access, Item)>> {
     for id in without {
         if !access.iter().any(|(access, _)| access.id() == id) {
@@ -234,7 +234,8 @@ fn leave_out(mut access: Vec<(Access, Item)>, without: &[String]) -> Result<Vec<
     Ok(access)
 }
 
-/// The access that the table lacks. What it has stays as it is.
+/// Returns the items that give access and are missing from the table. Existing ones are not
+/// replaced.
 async fn absent_from(restoring: &Restoring, access: Vec<(Access, Item)>) -> Result<Vec<(Access, Item)>> {
     let mut absent = Vec::new();
     for (access, item) in access {
@@ -245,7 +246,7 @@ async fn absent_from(restoring: &Restoring, access: Vec<(Access, Item)>) -> Resu
     Ok(absent)
 }
 
-/// Checks that an admin has agreed to restore this access. The error lists it.
+/// Checks that an admin has agreed to restore this access. If not, the error lists it.
 fn check_reinstated(access: &[(Access, Item)], reinstate: bool) -> Result<()> {
     let now = Timestamp::now();
     let words = access.iter().filter_map(|(access, _)| Some((access.id(), access.in_words(now)?)));
@@ -260,7 +261,7 @@ fn check_reinstated(access: &[(Access, Item)], reinstate: bool) -> Result<()> {
 }
 
 /// Checks that the table has no doses, unless they may be overwritten. Returns the requests that
-/// delete the signers which a new deployment has made for itself.
+/// delete the signers created by a new deployment itself.
 async fn check_overwrite(target: &Target, overwrite: bool) -> Result<Vec<WriteRequest>> {
     if overwrite {
         return Ok(Vec::new());
@@ -285,8 +286,8 @@ async fn check_overwrite(target: &Target, overwrite: bool) -> Result<Vec<WriteRe
     Ok(own_signers)
 }
 
-/// Puts a batch into a table that has items. Returns the number of items, and how many of the
-/// table's were kept instead.
+/// Puts a batch into a table that already has items. Returns the size of the batch, and the number
+/// of items for which the table's version was kept.
 async fn put_batch(restoring: &Restoring, batch: Vec<Item>) -> Result<(u64, u64)> {
     let (count, mut kept) = (batch.len() as u64, 0);
     for item in batch {
@@ -295,7 +296,8 @@ async fn put_batch(restoring: &Restoring, batch: Vec<Item>) -> Result<(u64, u64)
     Ok((count, kept))
 }
 
-/// Writes a batch, with retries of what DynamoDB left unprocessed. Returns the number of items.
+/// Writes a batch, retrying items that DynamoDB returns as unprocessed. Returns the number of
+/// items.
 async fn write_batch(target: &Target, mut batch: Vec<WriteRequest>) -> Result<u64> {
     let count = batch.len() as u64;
     for attempt in 0..ATTEMPTS {

@@ -1,4 +1,4 @@
-//! Waits for a job, and for the certificates and SMS that result from it, and shows the progress.
+//! Waits for an import job and for the resulting certificates and SMS, and shows the progress.
 
 use std::time::{Duration, Instant};
 
@@ -8,19 +8,19 @@ use bukti_records::{JobRecord, JobState};
 use crate::progress::{Count, Progress, Reading};
 use crate::target::Target;
 
-/// The interval between two reads of a job.
+/// The interval between two reads of the job record.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
-/// How long reads may fail: long enough for a restart of the stack.
+/// The time for which reads may keep failing, long enough for the stack to restart.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
-/// The time after which a job that has not begun is reported.
+/// The time after which the command reports that a job has not started.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time without progress after which the intake on AWS has given up: three attempts of 15 minutes
-/// each, and the waits between them.
+/// each, plus the delays between them.
 const STALL_TIMEOUT: Duration = Duration::from_secs(50 * 60);
-/// The time without progress after which an embedded stack is asked for its backlog.
+/// The time without progress after which the command queries the backlog of an embedded stack.
 const STALL_CHECK: Duration = Duration::from_secs(5);
 
-/// Shows the progress of a job until its end.
+/// Shows the progress of a job until it ends.
 pub(super) async fn follow(target: &mut Target, job: &str) -> Result<JobRecord> {
     let progress = Progress::new();
     let started = Instant::now();
@@ -76,7 +76,7 @@ pub(super) async fn follow(target: &mut Target, job: &str) -> Result<JobRecord> 
     }
 }
 
-/// Whether a job that has not progressed for this long will not continue.
+/// Whether the intake has given up on a job that made no progress for `stalled`.
 async fn has_given_up(target: &Target, stalled: Duration) -> bool {
     match target.backlog().await {
         Ok(Some(backlog)) => backlog == 0,
@@ -85,11 +85,12 @@ async fn has_given_up(target: &Target, stalled: Duration) -> bool {
     }
 }
 
-/// The progress of a job. Storing the rows and reporting them take about half of the time each.
+/// Computes the progress of a job. Storing the rows and reporting them each take about half of the
+/// time.
 fn reading(record: &JobRecord) -> Reading {
     let ratio = |done: u64, all: u64| if all == 0 { 0.0 } else { (done as f64 / all as f64).min(1.0) };
     let is_read = record.parts_all.is_some();
-    // Until the file is read to its end, the number of rows is extrapolated from the bytes read.
+    // Until the whole file is read, the total number of rows is estimated from the bytes read.
     let read = if is_read { 1.0 } else { ratio(record.bytes_done, record.bytes_total) };
     let stored = ratio(record.rows_kept, record.rows) * read;
     let reported = ratio(record.parts_reported.into(), record.parts_all.unwrap_or_default().into());
@@ -105,7 +106,7 @@ fn reading(record: &JobRecord) -> Reading {
 }
 
 /// Waits until an embedded stack has issued the certificates and sent the SMS of an import. On AWS
-/// the backlog is not known, so the command does not wait there.
+/// this returns at once, because the backlog is unknown.
 pub(super) async fn wait_for_certificates(target: &mut Target) -> Result<()> {
     let progress = Progress::new();
     let mut last_response = Instant::now();

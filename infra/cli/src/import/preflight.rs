@@ -1,4 +1,4 @@
-//! Checks before a file is uploaded: can it be read as a feed, and can the report be written?
+//! Checks before the upload that the file is a readable feed and that the report can be written.
 
 use std::fs::File;
 use std::io::Read;
@@ -16,9 +16,9 @@ use crate::workbook;
 
 /// The file to upload.
 pub(super) enum FeedFile {
-    /// The file that the user named.
+    /// The file that the user specified.
     Named(PathBuf),
-    /// The sheet of a workbook as CSV.
+    /// The sheet of a workbook, converted to CSV.
     Sheet(NamedTempFile),
 }
 
@@ -31,7 +31,8 @@ impl FeedFile {
     }
 }
 
-/// Checks that a file is a feed with a readable row, and converts a workbook.
+/// Checks that a file is a feed with at least one readable row. A workbook is converted to CSV
+/// first.
 pub(super) fn check_feed(file: &Path) -> Result<FeedFile> {
     let data = File::open(file)
         .and_then(|file| file.metadata())
@@ -49,7 +50,7 @@ pub(super) fn check_feed(file: &Path) -> Result<FeedFile> {
     Ok(feed)
 }
 
-/// Checks that a report can be written.
+/// Checks that the report can be written to `destination`.
 pub(super) fn check_report(destination: &ReportDestination) -> Result<()> {
     if let ReportDestination::File(report) = destination {
         let folder =
@@ -73,10 +74,11 @@ fn reject(problem: Option<FeedProblem>, file: &Path) -> Result<()> {
     }
 }
 
-/// Reads a feed as the intake does, up to the first readable row. Returns the problem of a feed that
-/// has none. A feed that breaks off later is no problem here: the intake imports the rows before.
+/// Reads a feed as the intake does, up to the first readable row. Returns the problem if there is
+/// no such row. A feed that is truncated after that row passes, because the intake imports the rows
+/// before the break.
 ///
-/// `named` is the file for messages; `feed` may be its conversion.
+/// `named` is the file name for messages; `feed` is the file to read, which may be its conversion.
 fn problem_before_rows(feed: &Path, named: &Path) -> Result<Option<FeedProblem>> {
     let mut opened = File::open(feed).with_context(|| format!("cannot read {}", named.display()))?;
     let (mut reader, mut lines) = (FeedReader::new(Timestamp::now()), Vec::new());
@@ -103,19 +105,20 @@ fn problem_before_rows(feed: &Path, named: &Path) -> Result<Option<FeedProblem>>
             return Ok(problem);
         }
         if is_end {
-            // FHIR is reported entry by entry, also if there are no doses.
+            // The report lists every entry of a FHIR file, even if none of them is a dose.
             return Ok(reader.fhir().is_none().then(|| no_rows(first_unreadable)));
         }
     }
 }
 
-/// Why a line cannot be read as a row; `None` if it can, even if the row is then rejected.
+/// Returns why a line cannot be read as a row; `None` if it is readable, even if the import rejects
+/// it.
 fn unreadable_reason(line: &Line) -> Option<Reason> {
     let reason = line.row.as_ref().err()?.reason;
     matches!(reason, Reason::RowMalformed | Reason::NotUtf8).then_some(reason)
 }
 
-/// The problem of a feed without a readable row, by its first unreadable line.
+/// Describes a feed without a readable row, citing its first unreadable line.
 fn no_rows(first_unreadable: Option<(u64, Reason)>) -> FeedProblem {
     let (code, line, detail) = match first_unreadable {
         None => ("no_rows", 1, "there is no row below the header"),

@@ -1,4 +1,4 @@
-//! The defects of made-up rows, with the outcome that the import must give each.
+//! The defects of generated rows, and the outcome that the import must give to each row.
 
 use bukti_domain::{FeedRow, Outcome, Reason};
 use jiff::civil::{Date, date};
@@ -7,7 +7,7 @@ use rand::RngExt;
 use super::generator::{Generator, SampleRow, days, e164};
 use super::values::OPERATORS;
 
-/// What an event has that the import has to handle: a defect, or a second row.
+/// A special case that the import has to handle: a defect, or a second row of the event.
 #[derive(Clone, Copy)]
 pub(super) enum Defect {
     Repeated,
@@ -15,7 +15,7 @@ pub(super) enum Defect {
     PhoneInvalid,
     PhoneCorrected,
     BatchMissing,
-    /// The first row has no batch; a later one has it.
+    /// The first row has no batch number; a later row adds it.
     BatchAddedLater,
     VaccineMissing,
     FacilityMissing,
@@ -31,7 +31,7 @@ pub(super) enum Defect {
     DateBeforeBirth,
 }
 
-/// Each defect with its share in 10,000 events, as in a feed of 2021.
+/// The defects, each with its frequency per 10,000 events, modelled on a feed from 2021.
 const DEFECTS: [(Defect, u32); 18] = [
     (Defect::Repeated, 277),
     (Defect::PhoneMissing, 264),
@@ -54,7 +54,8 @@ const DEFECTS: [(Defect, u32); 18] = [
 ];
 
 impl Generator {
-    /// Adds the rows of an event to the window: one, or two if the event is repeated or corrected.
+    /// Adds the rows of an event to the window: one row, or two if the event is repeated or
+    /// corrected.
     pub(super) fn add_event(&mut self, mut row: FeedRow, day: Date, phone: (&'static str, u64)) {
         self.event += 1;
         row.event_id = format!("SAMPLE-{:010}", self.event);
@@ -93,7 +94,8 @@ impl Generator {
                 (Outcome::Issued, Some(Reason::PhoneInvalid))
             }
             Some(Defect::PhoneCorrected) => {
-                // Beyond the numbers of all people, so that it belongs to none of them.
+                // This number is beyond the numbers assigned to people, so nobody in the feed has
+                // it.
                 let other = (self.one_of(&OPERATORS), phone.1 + self.people);
                 generated.row.no_hp = self.typed(other);
                 generated.phone = e164(other);
@@ -128,7 +130,7 @@ impl Generator {
                 (row.nik, row.paspor) = (String::new(), String::new());
                 (Outcome::Rejected, Some(Reason::IdentityMissing))
             }
-            // Foreigners have no NIK to be wrong.
+            // Foreigners have no NIK, so it cannot be wrong.
             Some(Defect::NikMalformed | Defect::NikBirthDateMismatch | Defect::NikSexMismatch)
                 if is_foreign =>
             {
@@ -178,7 +180,7 @@ impl Generator {
         };
         let gets_sms = outcome == Outcome::Issued
             && !matches!(reason, Some(Reason::PhoneMissing | Reason::PhoneInvalid));
-        // The SMS may have gone to the wrong number before the correction arrived.
+        // The SMS may have been sent to the wrong number before the correction arrived.
         let may_have_sms = matches!(defect, Some(Defect::PhoneCorrected));
         generated.has_sms = is_first && (gets_sms || may_have_sms);
         if matches!(reason, Some(Reason::PhoneMissing | Reason::PhoneInvalid)) {

@@ -1,4 +1,4 @@
-//! Generates people, their doses, and the order of the rows.
+//! Generates people and their doses, and shuffles the rows.
 
 use bukti_domain::{FeedRow, Outcome, Reason};
 use jiff::civil::{Date, date};
@@ -9,20 +9,20 @@ use rand::{RngExt, SeedableRng};
 
 use super::values::{FACILITIES, FAMILY_NAMES, GIVEN_NAMES, OPERATORS, RARE_NAMES, REGENCIES, VACCINES};
 
-/// The rows among which a row's position in the file is random.
+/// The number of buffered rows, from which the next row of the file is drawn at random.
 const WINDOW: usize = 4096;
 
-/// A row with the outcome that the import must give it.
+/// A row, and the outcome that the import must give it.
 #[derive(Clone)]
 pub(super) struct SampleRow {
     pub(super) row: FeedRow,
     pub(super) outcome: Outcome,
     pub(super) reason: Option<Reason>,
-    /// Whether its phone gets the SMS of a first dose.
+    /// Whether the row's phone receives the SMS about a first dose.
     pub(super) has_sms: bool,
-    /// The phone in E.164; empty if it is missing or invalid.
+    /// The phone number in E.164; empty if it is missing or invalid.
     pub(super) phone: String,
-    /// Whether the same row follows once more, as a duplicate.
+    /// Whether the row is written a second time, as a duplicate.
     pub(super) is_repeated: bool,
 }
 
@@ -30,11 +30,11 @@ pub(super) struct SampleRow {
 pub(super) struct Generator {
     pub(super) random: StdRng,
     pub(super) people: u64,
-    /// The number of the next person.
+    /// The number of the next person to generate.
     person: u64,
-    /// The number of the last event.
+    /// The number of the latest event.
     pub(super) event: u64,
-    /// The rows from which the next one is drawn.
+    /// The buffered rows from which the next row is drawn.
     pub(super) window: Vec<SampleRow>,
 }
 
@@ -43,12 +43,12 @@ impl Generator {
         Self { random: StdRng::seed_from_u64(seed), people, person: 0, event: 0, window: Vec::new() }
     }
 
-    /// One of these values, of which there is at least one.
+    /// Picks a random value from a non-empty slice.
     pub(super) fn one_of<T: Copy>(&mut self, values: &[T]) -> T {
         *values.choose(&mut self.random).unwrap_or(&values[0])
     }
 
-    /// Adds the rows of the next person to the window.
+    /// Generates the next person and adds the rows of that person's doses to the window.
     fn add_person(&mut self) {
         let number = self.person;
         self.person += 1;
@@ -101,7 +101,7 @@ impl Generator {
         }
     }
 
-    /// A random time of that day, as senders write it.
+    /// Returns a random time between 08:00 and 18:00 on the given day, in the senders' format.
     pub(super) fn time_on(&mut self, day: Date) -> String {
         let (hour, minute, second) = (
             self.random.random_range(8..18),
@@ -111,7 +111,7 @@ impl Generator {
         format!("{day}T{hour:02}:{minute:02}:{second:02}+07:00")
     }
 
-    /// A phone number in one of the forms in which people type it.
+    /// Formats a phone number in one of the ways in which people type it.
     pub(super) fn typed(&mut self, phone: (&'static str, u64)) -> String {
         let e164 = e164(phone);
         let national = &e164[3..];
@@ -150,15 +150,15 @@ pub(super) fn days(count: i64) -> Span {
     count.days()
 }
 
-/// The NIK of a person. District and serial number are derived from the person's number, so that it
-/// is unique.
+/// Generates the NIK of a person. The district and the serial number are derived from the person's
+/// number, so that the NIK is unique.
 fn nik(number: u64, born: Date, is_woman: bool, regency: &str) -> String {
     let day = born.day() + if is_woman { 40 } else { 0 };
     let (district, serial) = (number / 9999 % 99 + 1, number % 9999 + 1);
     format!("{regency}{district:02}{day:02}{:02}{:02}{serial:04}", born.month(), born.year() % 100)
 }
 
-/// A mobile number in E.164.
+/// Formats a mobile number in E.164.
 pub(super) fn e164((operator, number): (&str, u64)) -> String {
     format!("+628{operator}{number:08}")
 }

@@ -1,6 +1,6 @@
-//! Names, vaccines, phone prefixes and facilities that made-up rows are drawn from.
+//! The values from which rows are generated: names, vaccines, phone prefixes and facilities.
 
-/// Names with letters that are rare in Indonesia; one person in a hundred has one.
+/// Names with letters that are rare in Indonesia. One person in a hundred gets such a name.
 pub(super) const RARE_NAMES: [&str; 4] = ["José", "Anna-Lena Müller", "Nguyễn Thị Hoa", "Björn Åkesson"];
 pub(super) const GIVEN_NAMES: [&str; 31] = [
     "Siti",
@@ -61,12 +61,12 @@ pub(super) const VACCINES: [&str; 8] =
 /// The digits after `08` that identify a mobile operator.
 pub(super) const OPERATORS: [&str; 12] =
     ["11", "12", "13", "21", "22", "52", "57", "58", "77", "78", "81", "95"];
-/// The codes of provinces and regencies with which a NIK begins; the code of the district follows.
+/// The first four digits of a NIK: the codes of province and regency. The district code follows.
 pub(super) const REGENCIES: [&str; 16] = [
     "1101", "1271", "1371", "1671", "1871", "3171", "3173", "3273", "3374", "3471", "3578", "5171", "5301",
     "6371", "7371", "9171",
 ];
-/// Facilities with their code and name.
+/// Facilities: code and name.
 pub(super) const FACILITIES: [(&str, &str); 8] = [
     ("P3174020101", "Puskesmas Kebayoran Baru"),
     ("P5171010", "Puskesmas I Denpasar Barat"),

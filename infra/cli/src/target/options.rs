@@ -1,15 +1,15 @@
-//! The options that choose the deployment.
+//! The command-line options that choose the deployment.
 
 use std::env::VarError;
 
 use anyhow::{Result, bail};
 use clap::{Args, ValueHint};
 
-/// The variable that chooses the deployment.
+/// The environment variable that chooses the deployment.
 pub(super) const TARGET: &str = "BUKTI_TARGET";
 const TARGET_VALUES: &str = "set it to `aws` or to the address of an embedded stack, or unset it";
-/// The variables by which the SDK finds credentials. Profiles in files do not count: many people have
-/// one for other projects.
+/// The environment variables in which the SDK finds credentials. Profiles in files are ignored,
+/// because many people have profiles for other projects.
 const AWS_CREDENTIALS: [&str; 5] = [
     "AWS_PROFILE",
     "AWS_ACCESS_KEY_ID",
@@ -52,12 +52,12 @@ pub(crate) struct TargetOptions {
 }
 
 impl TargetOptions {
-    /// The name of the functions' secret on AWS.
+    /// The name of the secret on AWS that holds the functions' keys.
     pub(crate) fn secrets(&self) -> &str {
         &self.secrets
     }
 
-    /// The name of the root's secret on AWS.
+    /// The name of the secret on AWS that holds the root.
     pub(crate) fn root(&self) -> &str {
         &self.root_secret
     }
@@ -66,7 +66,8 @@ impl TargetOptions {
         self.table.is_some()
     }
 
-    /// The choice of the options or the environment. No other deployment is tried then.
+    /// The deployment that the options or the environment choose; `None` if `bukti` must search for
+    /// one.
     pub(super) fn choice(&self) -> Result<Option<Choice>> {
         if let Some(endpoint) = &self.endpoint {
             return Ok(Some(Choice::Embedded(endpoint.clone())));
@@ -84,7 +85,7 @@ impl TargetOptions {
         }
     }
 
-    /// The option or variable that suggests a deployment on AWS, if there is one.
+    /// The option or environment variable that suggests a deployment on AWS; `None` if none is set.
     pub(super) fn aws_setting(&self) -> Option<String> {
         let table = self.table.as_ref().map(|table| format!("the table {table}"));
         let is_set = |name: &&&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -92,7 +93,7 @@ impl TargetOptions {
     }
 }
 
-/// The deployment that the options or the environment choose.
+/// A deployment chosen by the options or the environment.
 pub(super) enum Choice {
     Embedded(String),
     Aws,

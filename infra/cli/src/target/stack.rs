@@ -1,4 +1,4 @@
-//! Finding an embedded stack.
+//! Finds an embedded stack.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::fetch;
 
 const NO_STACK: &str = "another program answers there";
 
-/// How an embedded stack describes itself in `/_stack.json`.
+/// The self-description of an embedded stack, served at `/_stack.json`.
 #[derive(Deserialize)]
 pub(super) struct StackInfo {
     pub(super) endpoint: String,
@@ -23,15 +23,15 @@ pub(super) struct StackInfo {
     pub(super) backlog: u64,
 }
 
-/// The address in `.bukti/endpoint` in this folder or the nearest one above. A running stack writes it
-/// to its data folder.
+/// Reads the address in `.bukti/endpoint` in this folder or in the nearest parent that has the
+/// file. A running stack writes this file to its data folder.
 pub(super) fn announced_endpoint(folder: &Path) -> Option<String> {
     let files = folder.ancestors().map(|folder| folder.join(".bukti/endpoint"));
     let read = |file: PathBuf| std::fs::read_to_string(file).ok();
     files.filter_map(read).map(|endpoint| endpoint.trim().to_owned()).find(|endpoint| !endpoint.is_empty())
 }
 
-/// Asks the stack at this address for its description.
+/// Fetches the description of the stack at this address.
 pub(super) async fn stack_info(endpoint: &str) -> Result<StackInfo> {
     let address = format!("{}/_stack.json", endpoint.trim_end_matches('/'));
     let answer = fetch::get_local(&address).await?.context(NO_STACK)?;
@@ -42,7 +42,8 @@ pub(super) async fn stack_info(endpoint: &str) -> Result<StackInfo> {
     Ok(info)
 }
 
-/// The port of an address. It identifies an embedded stack, which listens on loopback only.
+/// Returns the port of an address. An embedded stack listens only on loopback, so the port
+/// identifies it.
 fn port(endpoint: &str) -> Option<u16> {
     let endpoint: http::Uri = endpoint.parse().ok()?;
     endpoint.authority().map(|authority| authority.port_u16().unwrap_or(80))

@@ -1,4 +1,4 @@
-//! The unpacked size of a workbook's archive, measured before the workbook is read.
+//! Measures the unpacked size of a workbook's archive before the workbook is read.
 
 use std::io::{self, Cursor, Read, Write};
 
@@ -6,17 +6,17 @@ use anyhow::{Context, Result, ensure};
 
 use super::SAVE_AS_CSV;
 
-/// The most bytes that the archive's files may have together when unpacked: about half a million
+/// The maximum total size of the unpacked files, in bytes. It suffices for about half a million
 /// rows.
 const MAX_UNPACKED: u64 = 512 * 1024 * 1024;
-/// The most cells that an OpenDocument sheet may create with repeat counts.
+/// The maximum number of cells that an OpenDocument sheet may create with repeat counts.
 const MAX_REPEATED_CELLS: u64 = 1_000_000;
-/// The longest tag that is kept to look for a repeat count, in bytes.
+/// The longest tag that is searched for a repeat count, in bytes.
 const MAX_TAG: usize = 64 * 1024;
 
-/// Rejects a workbook that becomes too large when unpacked; one that is no archive passes.
+/// Rejects a workbook that is too large when unpacked. Accepts files that are not archives.
 ///
-/// The files are unpacked and discarded, because the sizes that an archive states may be wrong.
+/// The files are unpacked and discarded, because the sizes stated in an archive may be false.
 pub(super) fn check_unpacked_size(bytes: &[u8]) -> Result<()> {
     if !bytes.starts_with(b"PK") {
         return Ok(());
@@ -41,11 +41,11 @@ pub(super) fn check_unpacked_size(bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Counts the filled cells that the XML written to it repeats within rows (OpenDocument 1.2, part 1,
-/// section 19.675).
+/// A writer for XML that counts how many filled cells are repeated within rows (OpenDocument 1.2,
+/// part 1, section 19.675).
 #[derive(Default)]
 struct RepeatedCells {
-    /// The current tag so far, without its `<`.
+    /// The part of the current tag read so far, without its `<`.
     tag: Option<Vec<u8>>,
     count: u64,
 }
@@ -54,7 +54,7 @@ impl RepeatedCells {
     fn count_tag(&mut self, tag: &[u8]) {
         const REPEATED: &[u8] = b"number-columns-repeated=";
         let find = |part: &[u8]| tag.windows(part.len()).position(|found| found == part);
-        // The reader discards cells without a value or a formula, however often they are repeated.
+        // The reader discards cells without a value or a formula, whatever their repeat count.
         let is_filled = find(b"office:").is_some() || find(b"table:formula").is_some();
         let Some(at) = find(REPEATED).filter(|_| is_filled) else { return };
         let digits = tag[at + REPEATED.len()..].iter().skip(1).take_while(|byte| byte.is_ascii_digit());

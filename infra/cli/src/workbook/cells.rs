@@ -1,13 +1,13 @@
-//! Cells as the text that a feed has in their column.
+//! Converts the cells of a sheet to the text that a feed has in the same column.
 
 use calamine::{Data, ExcelDateTime, ExcelDateTimeType};
 use jiff::civil::DateTime;
 
-/// Excel keeps 15 significant digits: only whole numbers below this are as they were entered.
+/// The limit below which whole numbers are exact, because Excel keeps 15 significant digits.
 const EXACT_NUMBERS_BELOW: f64 = 1e15;
 
-/// A cell as text for this column of the feed. Line breaks become spaces, so that each row is one
-/// line of the CSV.
+/// Converts a cell to the text for this column of the feed. Line breaks become spaces, so that each
+/// row stays on one line of the CSV.
 pub(super) fn cell_text(cell: &Data, column: Option<&str>, has_1904_epoch: bool) -> String {
     match cell {
         Data::Empty => String::new(),
@@ -27,13 +27,14 @@ pub(super) fn cell_text(cell: &Data, column: Option<&str>, has_1904_epoch: bool)
     }
 }
 
-/// A date and time as text for this column. It is empty in a column of neither: the spreadsheet
-/// converted another text, such as a batch number, to a date, and the original is lost. The import
-/// then reports the field as missing.
+/// Formats a date and time for this column. Returns an empty text for a column that holds neither:
+/// the spreadsheet converted another value, such as a batch number, to a date, and the original is
+/// lost. The import then reports the field as missing.
 fn date_time_text(date_time: Option<DateTime>, column: Option<&str>) -> String {
     match (date_time, column) {
         (Some(date_time), Some(column)) if column.starts_with("tanggal_") => date_time.date().to_string(),
-        // Spreadsheets store local times without a zone. Western Indonesia's is assumed.
+        // Spreadsheets store local times without a time zone, so Western Indonesian time is
+        // assumed.
         (Some(date_time), Some("sent_at")) => {
             format!("{}+07:00", date_time.strftime("%Y-%m-%dT%H:%M:%S"))
         }
@@ -44,10 +45,11 @@ fn date_time_text(date_time: Option<DateTime>, column: Option<&str>) -> String {
 fn number_text(number: f64, column: Option<&str>, has_1904_epoch: bool) -> String {
     let is_whole = number.fract() == 0.0;
     match column {
-        // A NIK has 16 digits, one more than a spreadsheet keeps, so the last digit may be wrong.
-        // The fraction makes the import reject it.
+        // A NIK has 16 digits, one more than a spreadsheet keeps, so its last digit may be wrong.
+        // The added fraction makes the import reject it.
         Some("nik") => format!("{number:.1}"),
-        // A birth date of which only the year is known, not the serial number of a day in 1905.
+        // This is a birth date of which only the year is known, not the serial number of a day in
+        // 1905.
         Some(column) if column.starts_with("tanggal_") && is_whole && (1900.0..=2100.0).contains(&number) => {
             number.to_string()
         }
@@ -57,21 +59,22 @@ fn number_text(number: f64, column: Option<&str>, has_1904_epoch: bool) -> Strin
                 None => number.to_string(),
             }
         }
-        // The digits that the spreadsheet dropped could make two event ids the same.
+        // Without the digits that the spreadsheet dropped, two event ids could become equal.
         _ if number.abs() >= EXACT_NUMBERS_BELOW => String::new(),
         _ => number.to_string(),
     }
 }
 
-/// The date and time of an Excel serial number, to the second. Serial numbers before 1900-03-01,
-/// where Excel is off by one day, and after 2099 are none.
+/// Converts an Excel serial number to a date and time, to the second. Returns `None` before
+/// 1900-03-01, where Excel is off by one day, and after 2099.
 fn serial_to_date_time(serial: f64, has_1904_epoch: bool) -> Option<DateTime> {
     let first = if has_1904_epoch { 0.0 } else { 61.0 };
     if !(first..73_051.0).contains(&serial) {
         return None;
     }
-    // A fraction of a day is inexact, so it is cut to the second, with a margin for rounding errors.
-    // 23:59:59.999, which databases write as the end of a day, must not become the next day.
+    // A fraction of a day is inexact, so it is truncated to the second, with a margin for rounding
+    // errors. 23:59:59.999, which databases write as the end of a day, must not become the next
+    // day.
     let serial = (serial * 86_400.0 + 0.000_1).floor() / 86_400.0;
     let date_time = ExcelDateTime::new(serial, ExcelDateTimeType::DateTime, has_1904_epoch);
     let (year, month, day, hour, minute, second, milli) = date_time.to_ymd_hms_milli();
@@ -123,7 +126,7 @@ mod tests {
             (date_time(1989.0), "tanggal_lahir", "1905-06-11"),
             (date_time(44_225.362_199_074), "sent_at", "2021-01-29T08:41:34+07:00"),
             (date_time(44_225.999_999), "sent_at", "2021-01-29T23:59:59+07:00"),
-            // The end of a day as databases write it.
+            // Databases write the end of a day like this.
             (date_time(44_225.0 + 86_399.999 / 86_400.0), "tanggal_vaksinasi", "2021-01-29"),
             (date_time(32_531.0 + 86_399.997 / 86_400.0), "tanggal_lahir", "1989-01-23"),
             (date_time(0.5), "sent_at", ""),
@@ -142,7 +145,7 @@ mod tests {
         ] {
             assert_eq!(cell_text(&cell, Some(column), false), expected, "{column}: {cell:?}");
         }
-        // The same day in a workbook with the 1904 epoch of old Macintoshes.
+        // The same date in a workbook with the 1904 epoch, which old Macintosh versions used.
         assert_eq!(cell_text(&number(31_070.0), Some("tanggal_lahir"), true), "1989-01-24");
     }
 

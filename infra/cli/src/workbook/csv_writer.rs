@@ -1,4 +1,4 @@
-//! A sheet as CSV: one line for each of its rows.
+//! Writes a sheet as CSV, one line per row.
 
 use std::io::{BufWriter, Write};
 
@@ -9,26 +9,26 @@ use calamine::Data;
 use super::SAVE_AS_CSV;
 use super::cells::cell_text;
 
-/// The largest CSV that is written, in bytes. Cells can share a long text that the workbook has only
-/// once.
+/// The largest CSV that is written, in bytes. A long text that the workbook stores only once can
+/// appear in many cells.
 const MAX_CSV: u64 = 1024 * 1024 * 1024;
-/// The longest row in bytes, as for the intake.
+/// The longest accepted row, in bytes. The intake has the same limit.
 const MAX_ROW: usize = 64 * 1024;
-/// The last row and column of a sheet, from 0: cell XFD1048576.
+/// The last row and column of a sheet, counted from 0: cell XFD1048576.
 const LAST_CELL: (u32, u32) = (1_048_575, 16_383);
 
-/// Writes cells, which come in the order of the sheet, as lines of CSV.
+/// Writes cells as lines of CSV. The cells must arrive in sheet order.
 pub(super) struct CsvWriter<W: Write> {
     to: BufWriter<W>,
     written: u64,
     has_1904_epoch: bool,
-    /// The feed's columns by their position in the sheet, once the header is written.
+    /// The feed's columns, by their position in the sheet. `None` until the header is written.
     columns: Option<Vec<Option<&'static str>>>,
-    /// The current row, from 0.
+    /// The number of the current row, counted from 0.
     row: u32,
     /// The fields of the current row so far.
     fields: Vec<String>,
-    /// The bytes of the current row so far.
+    /// The length of the current row so far, in bytes.
     length: usize,
 }
 
@@ -46,8 +46,8 @@ impl<W: Write> CsvWriter<W> {
     }
 
     pub(super) fn write_cell(&mut self, (row, column): (u32, u32), cell: &Data) -> Result<()> {
-        // Checked before the empty rows up to this one are written: a reference of 11 bytes could
-        // otherwise produce a GiB.
+        // Checked before the empty rows up to this cell are written: otherwise a reference of 11
+        // bytes could produce a GiB of output.
         ensure!(
             row <= LAST_CELL.0 && column <= LAST_CELL.1,
             "it has a cell beyond XFD1048576, where a sheet ends: {SAVE_AS_CSV}"
@@ -78,8 +78,8 @@ impl<W: Write> CsvWriter<W> {
         let mut fields = std::mem::take(&mut self.fields);
         let mut line = vec![b'\n'];
         if !fields.is_empty() {
-            // Workbooks leave out empty cells, also at the end of a row. Without them the row would
-            // look truncated.
+            // Workbooks omit empty cells, even at the end of a row. Without these fields the row
+            // would look truncated.
             let width = self.columns.as_ref().map_or(0, Vec::len);
             fields.resize(fields.len().max(width), String::new());
             let mut writer = csv::Writer::from_writer(Vec::new());
