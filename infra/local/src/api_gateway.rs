@@ -1,5 +1,5 @@
-//! API Gateway: converts HTTP requests into the Lambda payloads (format 2.0) that the functions get
-//! on AWS.
+//! API Gateway: converts HTTP requests to Lambda payloads (format 2.0), as the functions receive
+//! them on AWS.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,29 +22,30 @@ use tokio::sync::Semaphore;
 use crate::body_reader::{BodyError, BodyReader};
 use crate::invoke::{TIMEOUT, invoke};
 
-/// Passes a request to the HTTP function that is named.
+/// Passes a request to the given HTTP function and returns its response.
 pub type HttpHandler = Arc<
     dyn Fn(Function, lambda_http::Request) -> BoxFuture<'static, lambda_http::Response<lambda_http::Body>>
         + Send
         + Sync,
 >;
 
-/// The longest accepted body, in bytes. Lambda accepts payloads of 6 MB, which hold the body in
-/// base 64.
+/// The longest accepted body, in bytes. Lambda accepts payloads of up to 6 MB, which contain the
+/// body in base64.
 const MAX_BODY: usize = 4 * 1024 * 1024;
-/// The timeout of a function: API Gateway's is 30 s, and the functions' is one second less.
+/// The timeout of a function: one second less than API Gateway's timeout of 30 s, as on AWS.
 const TIME_LIMIT: Duration = Duration::from_secs(29);
 
-/// The most requests that functions process concurrently, like Lambda's limit on instances. Further
-/// requests are rejected at once with 503, so that overload does not slow down the accepted ones.
+/// The maximum number of requests that the functions process concurrently, similar to Lambda's
+/// limit on instances. Further requests are rejected at once with 503, so that overload does not
+/// slow down accepted requests.
 const MAX_CONCURRENT: usize = 128;
 
-/// Invokes the HTTP functions.
+/// Invokes the HTTP functions within limits of concurrency, memory and time.
 pub(crate) struct ApiGateway {
     handler: HttpHandler,
     time_limit: Duration,
-    /// A request occupies a slot only once its body is complete, so incoming bodies have a memory
-    /// limit of their own.
+    /// Reads bodies within a memory limit. A request takes a slot only once its body is complete,
+    /// so the slots do not limit incoming bodies.
     bodies: BodyReader,
     slots: Semaphore,
 }
@@ -59,7 +60,8 @@ impl ApiGateway {
         }
     }
 
-    /// Handles a request under `/api/`.
+    /// Handles a request under `/api/`, including unknown routes and overload, for which it
+    /// responds with a problem.
     pub(crate) async fn handle(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let tags = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|tags| tags.to_str().ok());
@@ -82,7 +84,8 @@ impl ApiGateway {
                 return problem_response(StatusCode::REQUEST_TIMEOUT, ProblemCode::Unavailable, locale);
             }
         };
-        // Only now that the body is complete: slow bodies would otherwise occupy all slots.
+        // The slot is taken only after the body is complete; otherwise slow uploads could occupy
+        // all slots.
         let Ok(_slot) = self.slots.try_acquire() else {
             return unavailable_response(locale);
         };
@@ -108,7 +111,8 @@ impl ApiGateway {
             lambda_http::Body::Empty => axum::body::Body::empty(),
             lambda_http::Body::Text(text) => text.into(),
             lambda_http::Body::Binary(bytes) => bytes.into(),
-            // The enum is non-exhaustive; these are all of its variants.
+            // This arm is required because the enum is non-exhaustive. All current variants are
+            // covered.
             _ => axum::body::Body::empty(),
         })
     }
@@ -156,8 +160,8 @@ fn payload(
     payload
 }
 
-/// The headers as API Gateway passes them on: one value per name, cookies in a list of their own.
-/// Forwarding headers are replaced by those of the connection, because a caller can spoof its own.
+/// Converts headers as API Gateway does: one value per name, and a separate list of cookies.
+/// Forwarding headers are replaced with values from the connection, because callers can spoof them.
 fn gateway_headers(received: &HeaderMap) -> (HeaderMap, Option<Vec<String>>) {
     let mut headers = HeaderMap::new();
     for name in received.keys().filter(|name| **name != header::COOKIE) {
@@ -183,14 +187,16 @@ fn gateway_headers(received: &HeaderMap) -> (HeaderMap, Option<Vec<String>>) {
     (headers, (!cookies.is_empty()).then_some(cookies))
 }
 
-/// Whether API Gateway passes on a body of this type as text. All others are encoded in base 64.
+/// Whether API Gateway passes a body of this content type as text. All other types are encoded in
+/// base64.
 fn is_text(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind.starts_with("text/")
         || matches!(&*kind, "application/json" | "application/xml" | "application/javascript")
 }
 
-/// A problem response of the gateway itself, in the form of the functions' problems.
+/// Creates a problem response of the gateway itself, in the same format as the functions'
+/// responses.
 fn problem_response(status: StatusCode, code: ProblemCode, locale: Locale) -> Response {
     let text = |part: &str| text(locale, &format!("problems.{}.{part}", code.code())).to_owned();
     let problem = Problem {
@@ -203,7 +209,7 @@ fn problem_response(status: StatusCode, code: ProblemCode, locale: Locale) -> Re
         tries_left: None,
         retry_after: None,
     };
-    // Cannot fail: the struct has strings and numbers only.
+    // Serialisation cannot fail, because the struct contains only strings and numbers.
     let mut response = Response::new(serde_json::to_vec(&problem).unwrap_or_default().into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -212,8 +218,8 @@ fn problem_response(status: StatusCode, code: ProblemCode, locale: Locale) -> Re
     response
 }
 
-/// The response while no function can take a request: the stack is starting or stopping, or all
-/// slots are occupied.
+/// The 503 response for when no function can take a request: the stack is starting or stopping, or
+/// all slots are occupied.
 pub(crate) fn unavailable_response(locale: Locale) -> Response {
     let mut response = problem_response(StatusCode::SERVICE_UNAVAILABLE, ProblemCode::Unavailable, locale);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
@@ -227,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    /// A function that responds with the request that it got.
+    /// A gateway whose functions respond with the request that they received.
     fn echo() -> ApiGateway {
         ApiGateway::new(Arc::new(|function, request| {
             Box::pin(async move {

@@ -1,11 +1,11 @@
-//! Recognises calls of AWS SDKs among the requests, and the service that each is for.
+//! Detects calls of AWS SDKs among the incoming requests, and the service that each call is for.
 
 use axum::http::{HeaderMap, Method, Uri};
 
-/// The service of a call.
+/// The AWS service of a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum AwsCall {
-    /// With the value of the header `X-Amz-Target`, which names the operation.
+    /// DynamoDB, with the value of the header `X-Amz-Target`, which names the operation.
     DynamoDb(String),
     Sns,
     S3,
@@ -13,7 +13,7 @@ pub(crate) enum AwsCall {
 }
 
 impl AwsCall {
-    /// `None` for requests that are not calls of an AWS service.
+    /// Returns `None` if the request is not a call to an AWS service.
     pub(crate) fn recognise(method: &Method, uri: &Uri, headers: &HeaderMap, bucket: &str) -> Option<Self> {
         let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(target) = header("x-amz-target") {
@@ -29,13 +29,14 @@ impl AwsCall {
         }
         let query = uri.query().unwrap_or_default();
         let presigned = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name.starts_with("X-Amz-"));
-        // Unsigned requests for objects go to S3 as well, which rejects them.
+        // Unsigned requests for objects also go to S3, which rejects them.
         let in_bucket = uri.path().split('/').nth(1) == Some(bucket);
         (presigned || in_bucket).then_some(Self::S3)
     }
 }
 
-/// The credential scope of an authorization header: `KEY/DATE/REGION/SERVICE/aws4_request`.
+/// Extracts the credential scope of an authorization header:
+/// `KEY/DATE/REGION/SERVICE/aws4_request`.
 fn credential_scope(authorization: &str) -> Option<&str> {
     let (_, rest) = authorization.strip_prefix("AWS4-HMAC-SHA256")?.split_once("Credential=")?;
     rest.split([',', ' ']).next()

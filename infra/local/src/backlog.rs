@@ -1,4 +1,4 @@
-//! The backlog: what the event functions have not yet processed.
+//! The backlog: events that the functions have not yet processed.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ pub(crate) struct Backlog {
 }
 
 impl Backlog {
-    /// The number of unprocessed events: feeds, and records of the stream once per consumer.
+    /// Counts the unprocessed events: feeds, plus stream records, which count once per consumer.
     ///
-    /// Zero means that everything is processed. Feeds are counted first, so that the records that
-    /// they wrote meanwhile are included; a checkpoint advances only after the function has
-    /// written.
+    /// Zero means that everything has been processed. Feeds are counted first, so that the records
+    /// that an import writes in the meantime are included. A checkpoint advances only after the
+    /// function has written its results.
     pub(crate) async fn count(&self) -> anyhow::Result<u64> {
         let feeds = self.feeds.pending() as u64;
         let positions = self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();

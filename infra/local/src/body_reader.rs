@@ -1,4 +1,4 @@
-//! Reads whole request bodies within limits of length, time and memory.
+//! Reads complete request bodies within limits of length, time and memory.
 
 use std::time::Duration;
 
@@ -7,35 +7,35 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The time limit for a body to arrive.
+/// The time limit for receiving a body.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 pub(crate) struct BodyReader {
     max_length: usize,
     pub(crate) time_limit: Duration,
-    /// The bytes that are left for all bodies together.
+    /// The number of bytes still available for all bodies together.
     pub(crate) memory: Semaphore,
 }
 
-/// Why a body was rejected.
+/// The reason why a body was rejected.
 #[derive(Debug)]
 pub(crate) enum BodyError {
     TooLong,
     TooSlow,
     /// The caller closed the connection before the end of the body.
     Incomplete,
-    /// Other bodies occupy the memory.
+    /// Other bodies occupy all of the available memory.
     NoMemory,
 }
 
 impl BodyReader {
-    /// Limits each body to `max_length` bytes, and all together to the memory of `max_concurrent`
-    /// bodies of that length.
+    /// Limits each body to `max_length` bytes, and all bodies together to the memory of
+    /// `max_concurrent` bodies of that length.
     pub(crate) fn new(max_length: usize, max_concurrent: usize) -> Self {
         Self { max_length, time_limit: TIME_LIMIT, memory: Semaphore::new(max_length * max_concurrent) }
     }
 
-    /// Reads a body. Its memory is reserved until the permit is dropped.
+    /// Reads a body. Its memory stays reserved until the permit is dropped.
     pub(crate) async fn read(&self, body: Body) -> Result<(Bytes, Option<SemaphorePermit<'_>>), BodyError> {
         tokio::time::timeout(self.time_limit, self.collect(body)).await.unwrap_or(Err(BodyError::TooSlow))
     }

@@ -1,4 +1,5 @@
-//! The data folder: created on the first start, locked by one stack at a time.
+//! The data folder of a stack. It is created on the first start, and only one stack at a time can
+//! lock it.
 
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
 use std::io;
@@ -15,7 +16,7 @@ use crate::files;
 use crate::signature::AccessKeys;
 use crate::start_error::StartError;
 
-/// The signer in the secrets file of earlier versions.
+/// The signer that earlier versions stored in the secrets file.
 #[derive(Deserialize)]
 pub(crate) struct FormerSigner {
     root_key_pem: String,
@@ -29,23 +30,23 @@ struct FormerSecrets {
     signer: Option<FormerSigner>,
 }
 
-/// A data folder that this process has locked. Dropping it unlocks the folder.
+/// A data folder that this process has locked. Dropping the value unlocks the folder.
 pub(crate) struct DataFolder {
     path: PathBuf,
-    /// The lock file. The system unlocks it when the process ends, for whatever reason.
+    /// The lock file. The operating system unlocks it when the process ends, even after a crash.
     lock: File,
 }
 
 impl Drop for DataFolder {
     fn drop(&mut self) {
-        // Closing the file is not enough: a child process that is being started has a copy of the
-        // descriptor, which keeps the lock until the child closes it.
+        // Closing the file is not enough: a child process that is just being started has a copy of
+        // the descriptor, and the lock remains until the child closes it.
         let _ = self.lock.unlock();
     }
 }
 
 impl DataFolder {
-    /// Locks the folder and creates what is missing: the folder itself, the secrets and the root.
+    /// Locks the folder. Creates the folder, the secrets and the root if they do not exist.
     pub(crate) fn lock(path: &Path, organisation: &str) -> Result<Self, StartError> {
         let unwritable =
             |error: io::Error| StartError::Unwritable { folder: path.to_owned(), reason: error.to_string() };
@@ -75,11 +76,11 @@ impl DataFolder {
         Ok(folder)
     }
 
-    /// Makes everything readable by its owner only: the folder may have existed before, or have
-    /// files of an earlier version, which left their modes to the umask.
+    /// Restricts all files to their owner. The folder may be older than this version, and earlier
+    /// versions left file modes to the umask.
     ///
-    /// The table's mode is set last. If it is right, so are all others, and the start does not have
-    /// to visit a million documents.
+    /// The mode of the table file is set last. If it is already correct, so are all others, and
+    /// start-up does not have to visit a million documents.
     fn restrict_to_owner(&self) -> io::Result<()> {
         let set = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
         set(&self.path, 0o700)?;
@@ -90,7 +91,7 @@ impl DataFolder {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder)? {
                 let entry = entry?;
-                // Symbolic links are not followed: they may lead out of the folder.
+                // Symbolic links are not followed, because they may point outside the folder.
                 match entry.file_type()? {
                     kind if kind.is_dir() => {
                         set(&entry.path(), 0o700)?;
@@ -101,22 +102,23 @@ impl DataFolder {
                 }
             }
         }
-        // SQLite creates its other files with the mode of this one.
+        // SQLite creates its other files with the same mode as this one.
         files::append_only(&self.table())?;
         set(&self.table(), 0o600)
     }
 
-    /// The signer that an earlier version stored in the secrets file.
+    /// Returns the signer from the secrets file, if an earlier version stored one there.
     pub(crate) fn former_signer(&self) -> Result<Option<FormerSigner>, StartError> {
         Ok(read::<FormerSecrets>(&self.secrets())?.signer)
     }
 
-    /// Removes [`Self::former_signer`] from the secrets file, once its key is in the table, sealed.
+    /// Removes the [former signer](Self::former_signer) from the secrets file, once its key is
+    /// sealed in the table.
     pub(crate) fn remove_former_signer(&self) -> Result<(), StartError> {
         write(&self.secrets(), &read::<Secrets>(&self.secrets())?)
     }
 
-    /// The root that certifies signers.
+    /// Reads the root, which certifies signers.
     pub(crate) fn read_root(&self) -> Result<Root, StartError> {
         read(&self.root())
     }
@@ -129,12 +131,12 @@ impl DataFolder {
         self.path.join("root.json")
     }
 
-    /// The file of the keys with which programs on this machine sign calls.
+    /// The path of the file with the keys that programs on this machine sign their calls with.
     pub(crate) fn access_keys(&self) -> PathBuf {
         self.path.join("access-keys.json")
     }
 
-    /// Writes the keys for programs that may read the folder.
+    /// Writes the access keys to a file that only the owner can read.
     pub(crate) fn write_access_keys(&self, keys: &AccessKeys) -> Result<(), StartError> {
         write(&self.access_keys(), keys)
     }
@@ -155,7 +157,7 @@ impl DataFolder {
         self.path.join("dead-letters.jsonl")
     }
 
-    /// The file of the checkpoint of a stream consumer.
+    /// The path of a stream consumer's checkpoint file.
     pub(crate) fn checkpoint(&self, consumer: &str) -> PathBuf {
         self.path.join("streams").join(consumer)
     }
@@ -164,14 +166,15 @@ impl DataFolder {
         self.path.join("endpoint")
     }
 
-    /// Writes the address of the stack, for the command line.
+    /// Writes the address of the stack to a file, where the command line finds it.
     pub(crate) fn write_endpoint(&self, url: &str) -> io::Result<()> {
         files::replace(&self.endpoint(), url.as_bytes())
     }
 
-    /// Removes the address and the access keys, which are valid until the stack stops.
+    /// Removes the files with the address and the access keys, which are valid only while the stack
+    /// runs.
     pub(crate) fn remove_endpoint(&self) {
-        // They may have been removed already.
+        // The files may already have been removed.
         let _ = fs::remove_file(self.endpoint());
         let _ = fs::remove_file(self.access_keys());
     }
@@ -186,7 +189,7 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<T, StartError> {
         let advice = "restore it from a backup, or choose another folder with --data DIR";
         StartError::Other(anyhow::anyhow!("{} is damaged: {advice}", path.display()))
     };
-    // Without serde's message, which could quote part of a key.
+    // Serde's message is dropped because it could quote part of a key.
     serde_json::from_slice(&fs::read(path).map_err(other)?).map_err(|_| damaged())
 }
 

@@ -1,5 +1,5 @@
-//! The dead-letter queue: events that failed after all retries, in `DIR/dead-letters.jsonl`, one
-//! per line.
+//! The dead-letter queue: events that failed after all retries, stored in `DIR/dead-letters.jsonl`,
+//! one per line.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -12,40 +12,40 @@ use serde_json::Value;
 
 use crate::files;
 
-/// The dead-letter queue. Clones share it.
+/// The dead-letter queue. Clones share the same file.
 #[derive(Clone)]
 pub(crate) struct DeadLetters {
     file: Arc<Mutex<File>>,
     path: PathBuf,
 }
 
-/// An event that failed after all retries. Its fields are those of the file.
+/// An event that failed after all retries, as a line of the file stores it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeadLetter {
     at: jiff::Timestamp,
-    /// The name of the function.
+    /// The name of the function that failed.
     pub(crate) consumer: String,
     code: String,
-    /// The payload of the function.
+    /// The payload that the function was invoked with.
     pub(crate) event: Value,
 }
 
-/// A dead letter without its payload.
+/// A dead letter without its payload, which may contain personal data.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
     at: jiff::Timestamp,
     consumer: String,
     code: String,
-    /// The key of the table's item, or of the feed's object.
+    /// The key of the table item, or of the feed's object in the bucket.
     about: String,
 }
 
-/// The counts of a redrive.
+/// The result of a redrive.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct RedriveCounts {
-    /// Dead letters that were processed and removed.
+    /// The number of dead letters that were processed and removed.
     pub(crate) done: usize,
-    /// Dead letters that remain.
+    /// The number of dead letters that remain.
     pub(crate) left: usize,
 }
 
@@ -63,8 +63,8 @@ impl DeadLetter {
 }
 
 impl DeadLetters {
-    /// Opens the queue. If the process died while it wrote a line, ends that line, so that the next
-    /// one is not appended to it.
+    /// Opens the queue. If the process was killed in the middle of a line, terminates that line, so
+    /// that the next entry starts on a new one.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut file = files::append_only(path)?;
         if fs::read(path)?.last().is_some_and(|last| *last != b'\n') {
@@ -73,7 +73,7 @@ impl DeadLetters {
         Ok(Self { file: Arc::new(Mutex::new(file)), path: path.to_owned() })
     }
 
-    /// Appends an event. Returns once it is on disk.
+    /// Appends an event. Returns after the event has been written to disk.
     pub(crate) async fn add(&self, consumer: &str, code: &str, event: impl Serialize) -> io::Result<()> {
         let letter = DeadLetter {
             at: jiff::Timestamp::now(),
@@ -90,13 +90,13 @@ impl DeadLetters {
         .await
     }
 
-    /// The summaries of all dead letters, oldest first.
+    /// Returns the summaries of all dead letters, oldest first.
     pub(crate) async fn summaries(&self) -> io::Result<Vec<Summary>> {
         let letters = self.lines().await?;
         Ok(letters.into_iter().map(|(_, letter)| letter.summary()).collect())
     }
 
-    /// Removes the given lines.
+    /// Removes the given lines, and counts the removed and the remaining ones.
     pub(crate) async fn remove(&self, done: HashSet<String>) -> io::Result<RedriveCounts> {
         self.with_file(move |mut file, path| {
             let text = fs::read_to_string(path)?;
@@ -109,7 +109,7 @@ impl DeadLetters {
         .await
     }
 
-    /// The lines and what they hold, oldest first. Damaged lines are left out.
+    /// Returns each line with its parsed dead letter, oldest first. Damaged lines are omitted.
     pub(crate) async fn lines(&self) -> io::Result<Vec<(String, DeadLetter)>> {
         let text = self.with_file(|_, path| fs::read_to_string(path)).await?;
         let parse = |line: &str| Some((line.to_owned(), serde_json::from_str(line).ok()?));
@@ -161,7 +161,7 @@ mod tests {
         let lines = letters.lines().await.unwrap().into_iter();
         let done = lines.filter(|(_, letter)| succeeds(letter)).map(|(line, _)| line).collect();
         letters.add("notify", "timeout", record("3")).await.unwrap();
-        // The damaged line stays as well, for an admin to read.
+        // The damaged line also stays, so that an admin can inspect it.
         assert_eq!(letters.remove(done).await.unwrap(), RedriveCounts { done: 2, left: 3 });
         assert_eq!(about().await, [dose("2"), dose("3")]);
         letters.add("issue", "item_failed", record("4")).await.unwrap();

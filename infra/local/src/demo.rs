@@ -1,5 +1,5 @@
-//! The demo: imports a feed of made-up people once, and lists some of them at `/_demo` as examples
-//! to try.
+//! The demo: imports a feed of fictitious people once, and lists some of them at `/_demo` as
+//! examples to try.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -16,14 +16,14 @@ use crate::stack_info::StackInfo;
 /// The style sheet of [`page`].
 pub(crate) const STYLE: &str = concat!(include_str!("pages.css"), include_str!("metrics.css"));
 
-/// The feed's copy in the data folder. Its presence means that the demo was imported.
+/// The copy of the feed in the data folder. If it exists, the demo has already been imported.
 const COPY: &str = "demo.csv";
 
 pub(crate) fn copy_in(data: &Path) -> PathBuf {
     data.join(COPY)
 }
 
-/// Imports the feed, unless the data folder already has a demo.
+/// Imports the feed, unless the data folder already contains a demo.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ pub async fn import(info: &StackInfo, data: &Path, feed: &Path) -> Result<()> {
     std::fs::write(&copy, rows).with_context(|| format!("cannot write {}", copy.display()))
 }
 
-/// A case that the page shows by one person of the feed.
+/// A situation that the page illustrates with one person from the feed.
 struct Example {
     title: &'static str,
     about: &'static str,
@@ -84,10 +84,10 @@ impl Judgement {
     }
 }
 
-/// The examples that the feed has, each with the first row that fits.
+/// Selects the examples that occur in the feed, each with the first matching row.
 fn examples(feed: &[u8]) -> Vec<(&'static Example, FeedRow)> {
     let rows: Vec<FeedRow> = csv::Reader::from_reader(feed).deserialize().flatten().collect();
-    // An event with several rows is skipped: which of them counts is decided by the import.
+    // Events with several rows are skipped, because only the import decides which row counts.
     let mut rows_of_event: HashMap<&str, usize> = HashMap::new();
     for row in &rows {
         *rows_of_event.entry(&row.event_id).or_default() += 1;
@@ -109,7 +109,7 @@ fn examples(feed: &[u8]) -> Vec<(&'static Example, FeedRow)> {
     EXAMPLES.iter().filter_map(with_row).collect()
 }
 
-/// The page. Without a demo it says how to import one.
+/// Renders the page. Without a demo, it explains how to import one.
 pub(crate) fn page(data: &Path) -> String {
     let mut html = "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

@@ -1,4 +1,4 @@
-//! The dispatcher: passes each request to the AWS service, function or page that it is for.
+//! The dispatcher: routes each request to an AWS service, a function or a page.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -29,25 +29,26 @@ use crate::site::{self, Site};
 use crate::sns;
 use crate::stack_info::StackInfo;
 
-/// The longest body of a call, in bytes: DynamoDB's limit is 16 MB, that of SNS is far lower.
+/// The longest body of a call, in bytes: DynamoDB's limit of 16 MB. The limit of SNS is far lower.
 const MAX_CALL_BODY: usize = 16 * 1024 * 1024;
-/// The number of longest bodies that are read concurrently. They need a limit of memory, because a
-/// signature can be verified only once the body is read.
+/// The number of bodies of maximum length that fit into memory at the same time. The limit is
+/// needed because a signature can be verified only after the whole body has been read.
 const MAX_CONCURRENT_CALLS: usize = 8;
 
-/// The services, functions and pages to which requests are dispatched.
+/// The services, functions and pages that the dispatcher routes requests to.
 pub(crate) struct Dispatcher {
     pub(crate) info: StackInfo,
     pub(crate) keys: AccessKeys,
     pub(crate) dynamodb: DynamoDb,
     pub(crate) s3: S3,
-    /// The data folder.
+    /// The path of the data folder.
     pub(crate) data: PathBuf,
-    /// The folder of the public bucket.
+    /// The path of the folder with the public bucket.
     pub(crate) public: PathBuf,
-    /// Reads the bodies of calls of DynamoDB and SNS that arrive at the port.
+    /// Reads the bodies of calls to DynamoDB and SNS that arrive at the port.
     pub(crate) port_bodies: BodyReader,
-    /// Reads the bodies of the functions' own calls, so that others cannot use up their memory.
+    /// Reads the bodies of the functions' own calls, so that other callers cannot exhaust their
+    /// memory.
     pub(crate) function_bodies: BodyReader,
     pub(crate) outbox: Outbox,
     pub(crate) site: Site,
@@ -55,13 +56,13 @@ pub(crate) struct Dispatcher {
     pub(crate) settings: Bytes,
     /// Set once the functions have started.
     pub(crate) functions: OnceLock<Functions>,
-    /// Whether the stack is stopping. It then rejects new requests to functions.
+    /// Whether the stack is stopping. If it is, new requests to functions are rejected.
     pub(crate) stop: tokio::sync::watch::Receiver<bool>,
-    /// The number of requests to functions that are being processed.
+    /// The number of requests that functions are currently processing.
     pub(crate) in_flight: tokio::sync::watch::Sender<usize>,
 }
 
-/// The functions and their event sources.
+/// The running functions and their event sources.
 pub(crate) struct Functions {
     pub(crate) api: ApiGateway,
     pub(crate) feeds: FeedSource,
@@ -70,17 +71,17 @@ pub(crate) struct Functions {
     pub(crate) metrics: Metrics,
 }
 
-/// Request extension that marks a call of the functions themselves. Requests at the port cannot
-/// have it.
+/// A request extension that marks a call from the functions themselves. Requests that arrive at the
+/// port cannot set it.
 #[derive(Clone, Copy)]
 pub(crate) struct FromFunctions;
 
-/// A reader for the bodies of calls of DynamoDB and SNS.
+/// Creates a reader for the bodies of calls to DynamoDB and SNS.
 pub(crate) fn call_body_reader() -> BodyReader {
     BodyReader::new(MAX_CALL_BODY, MAX_CONCURRENT_CALLS)
 }
 
-/// Handles a request.
+/// Routes a request, after checking its host and origin.
 pub(crate) async fn dispatch(State(dispatcher): State<Arc<Dispatcher>>, request: Request) -> Response {
     if !has_loopback_host(request.headers(), request.uri()) {
         return plain_text(
@@ -146,16 +147,16 @@ fn internal_error(error: &std::io::Error, what: &'static str) -> Response {
 impl Dispatcher {
     async fn handle_aws_call(&self, call: AwsCall, request: Request) -> Response {
         if call == AwsCall::S3 {
-            // A feed is deleted only once the rows imported from it are on disk, so that a loss of
-            // power does not lose them.
+            // Deleting a feed requires that the imported rows are on disk; otherwise a power
+            // failure could lose them.
             let deletes_feed =
                 request.method() == Method::DELETE && request.uri().path().contains(bukti_store::Feeds::DROP);
             if deletes_feed && !matches!(self.dynamodb.sync().await, Ok(true)) {
-                // The SDKs retry this.
+                // The SDKs retry this response.
                 return plain_text(StatusCode::SERVICE_UNAVAILABLE, "The disk is busy; retry.\n");
             }
-            // s3s verifies the signature. Feeds that are put before the functions have started are
-            // found by the listing at the end of the start.
+            // s3s verifies the signature. Feeds that are uploaded before the functions have started
+            // are found by listing the bucket at the end of start-up.
             return self.s3.handle(request, self.functions.get().map(|functions| &functions.feeds)).await;
         }
         let (head, body) = request.into_parts();
@@ -168,8 +169,8 @@ impl Dispatcher {
         if !is_post || !self.keys.may_have_signed(&head.headers, service, Timestamp::now()) {
             return unsigned();
         }
-        // The access key id is in the URL of every document, so a call of a stranger can get this
-        // far. Functions have a reader of their own, which strangers cannot keep busy.
+        // The URL of every document contains the access key id, so an unauthorised caller can reach
+        // this point. The functions have their own reader, which such callers cannot block.
         let from_functions = head.extensions.get::<FromFunctions>().is_some();
         let bodies = if from_functions { &self.function_bodies } else { &self.port_bodies };
         let (body, _memory) = match bodies.read(body).await {
@@ -183,7 +184,7 @@ impl Dispatcher {
             Err(BodyError::Incomplete) => {
                 return plain_text(StatusCode::BAD_REQUEST, "The body is incomplete.\n");
             }
-            // The SDKs retry this.
+            // The SDKs retry this response.
             Err(BodyError::NoMemory) => {
                 let message = "Too many concurrent calls; retry";
                 return sns::error_response(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", message);
@@ -235,7 +236,7 @@ impl Dispatcher {
         }
     }
 
-    /// Requires the secret key, so that no page in a browser can start a redrive.
+    /// Starts a redrive. The secret key is required, so that a page in a browser cannot start one.
     async fn redrive(&self, request: Request) -> Response {
         let expected = format!("Bearer {}", self.keys.secret_key);
         let is_authorized = request
@@ -270,7 +271,7 @@ impl Dispatcher {
     }
 }
 
-/// Counts a request as in flight until it is dropped.
+/// Counts a request as in flight until the guard is dropped.
 struct InFlightGuard<'a>(&'a tokio::sync::watch::Sender<usize>);
 
 impl<'a> InFlightGuard<'a> {
@@ -286,7 +287,8 @@ impl Drop for InFlightGuard<'_> {
     }
 }
 
-/// A response of the stack's own pages. Its headers keep pages of other origins from reading it.
+/// Creates a response of one of the stack's own pages. Its headers prevent pages of other origins
+/// from reading it.
 fn same_origin(content_type: &'static str, body: impl Into<Body>) -> Response {
     let mut response = Response::new(body.into());
     for (name, value) in [

@@ -1,8 +1,8 @@
-//! DynamoDB: dynoxide as a library, with the API for the SDKs and the stream for the consumers.
+//! DynamoDB: embeds dynoxide, and serves its API to the SDKs and its stream to the consumers.
 //!
-//! dynoxide never deletes stream records, and has no index on them, so each write scans them all
-//! for the next sequence number. [`StreamRecords`] adds the index and trims processed records, on
-//! SQLite connections of its own.
+//! dynoxide never deletes stream records and does not index them, so each write scans all of them
+//! for the next sequence number. [`StreamRecords`] adds the index and deletes processed records, on
+//! its own SQLite connections.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -25,23 +25,23 @@ use tokio::sync::watch;
 use crate::filter::Filter;
 use crate::serial_executor::SerialExecutor;
 
-/// The prefixes of the header `X-Amz-Target`; the operation follows.
+/// The prefixes of the header `X-Amz-Target`, which are followed by the name of the operation.
 const TARGET_PREFIXES: [&str; 2] = ["DynamoDB_20120810.", "DynamoDBStreams_20120810."];
 
-/// The DynamoDB service. Clones share it.
+/// The DynamoDB service. Clones share the database.
 #[derive(Clone)]
 pub(crate) struct DynamoDb {
     database: Database,
     records: Arc<StreamRecords>,
-    /// dynoxide has a single connection. Callers that waited for its lock would each block a thread
-    /// of the runtime.
+    /// Runs all operations, because dynoxide has a single connection. Waiting for its lock would
+    /// block a runtime thread per caller.
     executor: SerialExecutor,
-    /// The number of writes. A change of it tells consumers to read the stream.
+    /// The number of writes so far. A change signals consumers to read the stream.
     writes: watch::Sender<u64>,
 }
 
 impl DynamoDb {
-    /// Opens the database, and creates it if it is missing.
+    /// Opens the database file, creating it if it does not exist.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let text = path
             .to_str()
@@ -51,7 +51,7 @@ impl DynamoDb {
         Ok(Self { database, records, executor: SerialExecutor::new("table")?, writes: watch::Sender::new(0) })
     }
 
-    /// Handles a call of the API, given its header `X-Amz-Target` and its body.
+    /// Handles an API call, given the header `X-Amz-Target` and the body.
     pub(crate) async fn handle(&self, target: &str, body: Bytes) -> Response {
         let operation = TARGET_PREFIXES
             .iter()
@@ -82,7 +82,8 @@ impl DynamoDb {
         let execute = parse(operation, body)?;
         let job = move || {
             let result = execute(&database);
-            // Here and not after the await, which is dropped if the caller disconnects.
+            // Counted in the closure rather than after the await, which never completes if the
+            // caller disconnects.
             if writes && result.is_ok() {
                 write_count.send_modify(|count| *count += 1);
             }
@@ -92,28 +93,30 @@ impl DynamoDb {
         executed.map_err(|_| DynoxideError::InternalServerError("the operation panicked".to_owned()))??()
     }
 
-    /// A value that changes with each write.
+    /// Subscribes to the number of writes, which changes with each write.
     pub(crate) fn writes(&self) -> watch::Receiver<u64> {
         self.writes.subscribe()
     }
 
-    /// The stream of a table.
+    /// Returns the stream of a table.
     pub(crate) fn stream(&self, table: &str) -> Stream {
         Stream { dynamodb: self.clone(), table: table.to_owned() }
     }
 
     /// Flushes all writes to disk. Returns `false` if another flush is running.
     ///
-    /// A write survives the death of the process at once, but a loss of power only after a flush:
-    /// SQLite is compiled so that it does not sync on each write (see `.cargo/config.toml`).
+    /// Without a flush, a write survives a crash of the process, but not a power failure: SQLite is
+    /// compiled not to sync on each write (see `.cargo/config.toml`).
     pub(crate) async fn sync(&self) -> Result<bool> {
         let records = Arc::clone(&self.records);
         tokio::task::spawn_blocking(move || records.sync()).await?
     }
 
-    /// Deletes expired items, as DynamoDB does some time after they expire.
+    /// Deletes expired items and returns their number. Like DynamoDB, it deletes them some time
+    /// after they expire.
     pub(crate) async fn delete_expired_items(&self) -> Result<usize> {
-        // Not on the executor, which it would block: it releases the connection between pages.
+        // This does not run on the executor, because it would block it for long. It releases the
+        // connection between pages.
         let database = self.database.clone();
         let deleted = tokio::task::spawn_blocking(move || database.sweep_ttl()).await??;
         if deleted > 0 {
@@ -123,9 +126,9 @@ impl DynamoDb {
     }
 }
 
-/// Executes an operation, on the executor.
+/// Executes an operation, on the executor thread.
 type Execute = Box<dyn FnOnce(&Database) -> dynoxide::Result<Serialise> + Send>;
-/// Serialises the result of an operation, by the caller, so that it does not occupy the executor.
+/// Serialises the result of an operation. The caller runs it, to keep the executor free.
 type Serialise = Box<dyn FnOnce() -> dynoxide::Result<Vec<u8>> + Send>;
 
 fn parse(operation: &str, body: &[u8]) -> dynoxide::Result<Execute> {
@@ -168,7 +171,7 @@ fn parse_request<Request: DeserializeOwned + Send + 'static, Output: Serialize +
     operation: impl FnOnce(&Database, Request) -> dynoxide::Result<Output> + Send + 'static,
 ) -> dynoxide::Result<Execute> {
     let request: Request = serde_json::from_slice(body).map_err(|error| {
-        // dynoxide's parser marks validation errors by a prefix of the message.
+        // dynoxide marks validation errors with a prefix in the message.
         let text = error.to_string();
         match text.strip_prefix("VALIDATION:").or_else(|| text.strip_prefix("VALIDATION_REQUEST:")) {
             Some(reason) => DynoxideError::ValidationException(reason.to_owned()),
@@ -183,15 +186,15 @@ fn parse_request<Request: DeserializeOwned + Send + 'static, Output: Serialize +
     }))
 }
 
-/// A position in a stream, after the record with this sequence number.
+/// A position in a stream: just after the record with this sequence number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Position(i64);
 
 impl Position {
-    /// dynoxide adds this to the stored number, so that it has 21 digits as in DynamoDB.
+    /// dynoxide adds this offset to the stored number, which gives it 21 digits as in DynamoDB.
     const OFFSET: u128 = 100_000_000_000_000_000_000;
 
-    /// Parses a sequence number.
+    /// Parses a sequence number. Returns `None` if it is not one of dynoxide's.
     pub(crate) fn parse(sequence_number: &str) -> Option<Self> {
         let number: u128 = sequence_number.trim().parse().ok()?;
         i64::try_from(number.checked_sub(Self::OFFSET)?).ok().map(Self)
@@ -207,7 +210,7 @@ pub(crate) struct StreamEntry {
     pub(crate) position: Position,
     /// A hash of the partition key. Records with the same hash are processed in order.
     pub(crate) partition: u64,
-    /// The record as functions get it; `None` if the filter rejects it.
+    /// The record in the format that functions receive; `None` if the filter rejects it.
     pub(crate) record: Option<EventRecord>,
 }
 
@@ -219,7 +222,7 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// The records after a position, oldest first; `limit` is at most 1000.
+    /// Reads the records after a position, oldest first. `limit` is at most 1000.
     pub(crate) async fn after(
         &self,
         position: Position,
@@ -254,21 +257,21 @@ impl Stream {
         Ok(output.records)
     }
 
-    /// A value that changes with each write.
+    /// Subscribes to the number of writes, which changes with each write.
     pub(crate) fn writes(&self) -> watch::Receiver<u64> {
         self.dynamodb.writes()
     }
 
-    /// The sum of the numbers of records after each position, in one snapshot.
+    /// Counts the records after each of the positions, in one snapshot, and returns the sum.
     pub(crate) async fn count_after(&self, positions: Vec<Position>) -> Result<u64> {
         let (records, table) = (Arc::clone(&self.dynamodb.records), self.table.clone());
         tokio::task::spawn_blocking(move || records.count_after(&table, &positions)).await?
     }
 
-    /// Deletes the records up to a position, which all consumers have processed.
+    /// Deletes the records up to a position that all consumers have passed.
     pub(crate) async fn trim(&self, through: Position) -> Result<()> {
-        // On the executor, like all writes: of two concurrent writers, SQLite makes one poll until
-        // it times out.
+        // This runs on the executor, like all writes: if two writers run concurrently, SQLite makes
+        // one of them poll until it times out.
         loop {
             let (records, table) = (Arc::clone(&self.dynamodb.records), self.table.clone());
             let trimmed = self.dynamodb.executor.run(move || records.trim(&table, through)).await;
@@ -284,7 +287,8 @@ fn entry(record: Record, arn: &str, filter: &Filter) -> Result<StreamEntry> {
         .context("dynoxide returned a malformed sequence number")?;
     let mut partition = DefaultHasher::new();
     serde_json::to_string(&record.dynamodb.keys.get("pk"))?.hash(&mut partition);
-    // Converted through JSON, the form in which Lambda passes records to functions and filters.
+    // The record is converted through JSON, because Lambda passes records to functions and filters
+    // as JSON.
     let mut json = serde_json::to_value(&record)?;
     if !filter.matches(&json) {
         return Ok(StreamEntry { position, partition: partition.finish(), record: None });
@@ -295,14 +299,15 @@ fn entry(record: Record, arn: &str, filter: &Filter) -> Result<StreamEntry> {
     Ok(StreamEntry { position, partition: partition.finish(), record: Some(serde_json::from_value(json)?) })
 }
 
-/// The records that are deleted per transaction, so that other writes do not wait long.
+/// The number of records deleted per transaction. A small batch keeps other writes from waiting
+/// long.
 const TRIM_BATCH: usize = 1000;
 
-/// dynoxide's SQLite table of stream records.
+/// Access to the SQLite table in which dynoxide stores stream records.
 struct StreamRecords {
     connection: Mutex<Connection>,
-    /// A second connection for deletions. These run on the executor, which must not wait for a
-    /// count or flush on the first connection.
+    /// A second connection, for deletions. They run on the executor, which must not wait for a
+    /// count or a flush on the first connection.
     trim_connection: Mutex<Connection>,
 }
 
@@ -327,8 +332,8 @@ impl StreamRecords {
         Ok(busy == 0)
     }
 
-    /// Counts by the difference of the first and last id, because counting a million rows takes
-    /// long. Ids have no gaps, since only one table has a stream.
+    /// Computes each count from the first and last id, because counting a million rows is slow. The
+    /// ids have no gaps, because only one table has a stream.
     fn count_after(&self, table: &str, positions: &[Position]) -> Result<u64> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let snapshot = connection.transaction()?;
@@ -346,7 +351,7 @@ impl StreamRecords {
         Ok(count.unsigned_abs())
     }
 
-    /// Deletes at most [`TRIM_BATCH`] records and returns their number. The last record stays,
+    /// Deletes at most [`TRIM_BATCH`] records and returns their number. The last record is kept,
     /// because the next sequence number is derived from it.
     fn trim(&self, table: &str, through: Position) -> Result<usize> {
         Ok(self.trim_connection.lock().unwrap_or_else(PoisonError::into_inner).execute(
@@ -364,7 +369,7 @@ impl StreamRecords {
 pub(crate) mod tests {
     use super::*;
 
-    /// Creates a table with a stream in this folder.
+    /// Creates a table with a stream, in a database in this folder.
     pub(crate) async fn table(folder: &Path) -> (DynamoDb, Stream) {
         let dynamodb = DynamoDb::open(&folder.join("table.sqlite")).unwrap();
         let request = serde_json::json!({
@@ -381,7 +386,7 @@ pub(crate) mod tests {
         (dynamodb, stream)
     }
 
-    /// Puts an item with this key.
+    /// Puts an item with the given key.
     pub(crate) async fn put(dynamodb: &DynamoDb, pk: &str, sk: &str) {
         let request = serde_json::json!({"TableName": "test", "Item": {"pk": {"S": pk}, "sk": {"S": sk}}});
         let response = dynamodb.handle("DynamoDB_20120810.PutItem", request.to_string().into()).await;

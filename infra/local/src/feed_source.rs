@@ -1,9 +1,10 @@
-//! The bucket's event source: invokes the intake with an S3 event for each object that is put under
-//! `intake/feeds/`.
+//! The event source of the bucket: invokes the intake with an S3 event for each object that is
+//! uploaded under `intake/feeds/`.
 //!
 //! Like Lambda's asynchronous invocation, it retries a failed event twice, then moves it to the
-//! dead-letter queue. Events of the same object never run concurrently. Objects that exist when the
-//! stack starts are delivered again: the intake deletes a feed once it is imported.
+//! dead-letter queue. Events of the same object never run concurrently. Objects that already exist
+//! when the stack starts are delivered again, because the intake deletes a feed only once it is
+//! imported.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,19 +20,19 @@ use crate::Retry;
 use crate::dead_letters::DeadLetters;
 use crate::invoke::invoke;
 
-/// Invokes the function that imports feeds. The error is its message, without personal data.
+/// Invokes the function that imports feeds. The error message contains no personal data.
 pub type FeedHandler = Arc<dyn Fn(S3Event) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// The most feeds, or parts of one, that are imported concurrently. With more, the table would have
-/// no capacity left for certificates and SMS.
+/// The maximum number of feeds, or parts of a feed, that are imported concurrently. A higher number
+/// would leave the table no capacity for certificates and SMS.
 const MAX_CONCURRENT: usize = 2;
 /// The timeout of the intake per event.
 const TIME_LIMIT: Duration = Duration::from_secs(15 * 60);
-/// The characters that S3 percent-encodes in the key of an event.
+/// The characters that S3 percent-encodes in the object key of an event.
 const KEY_ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The event source of feeds. Clones share it.
+/// The event source of feeds. Clones share the same events.
 #[derive(Clone)]
 pub(crate) struct FeedSource(Arc<Inner>);
 
@@ -43,10 +44,11 @@ struct Inner {
     retry: Retry,
     stop: watch::Receiver<bool>,
     concurrency: Semaphore,
-    /// The objects whose event is pending, and whether each was put again meanwhile.
+    /// The keys of objects with a pending event. The value is `true` if the object was uploaded
+    /// again in the meantime.
     pending_keys: Mutex<HashMap<String, bool>>,
     tasks: Mutex<JoinSet<()>>,
-    /// The number of pending events.
+    /// The number of events that are waiting or being processed.
     pending: watch::Sender<usize>,
 }
 
@@ -78,8 +80,8 @@ impl FeedSource {
         key.starts_with(bukti_store::Feeds::DROP) && !key.ends_with('/')
     }
 
-    /// Delivers the event of an object that was put and that [is a feed](Self::is_feed). Does not
-    /// wait.
+    /// Schedules the event of an uploaded object that [is a feed](Self::is_feed), and returns at
+    /// once.
     pub(crate) fn deliver(&self, key: &str, size: u64) {
         let mut pending_keys = self.0.pending_keys.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(put_again) = pending_keys.get_mut(key) {
@@ -94,7 +96,8 @@ impl FeedSource {
         tasks.spawn(Arc::clone(&self.0).process(key.to_owned(), size));
     }
 
-    /// Invokes the function with the event of a dead letter. Returns whether it succeeded.
+    /// Invokes the function with the event of a dead letter. Returns whether the function
+    /// succeeded.
     pub(crate) async fn redrive(&self, event: S3Event) -> bool {
         // The semaphore is never closed.
         let Ok(_permit) = self.0.concurrency.acquire().await else { return false };
@@ -107,20 +110,22 @@ impl FeedSource {
         *self.0.pending.borrow()
     }
 
-    /// Aborts all events. Their objects still exist, so the next start delivers them again.
+    /// Aborts all events. Their objects remain in the bucket, so the next start delivers them
+    /// again.
     pub(crate) fn abort(&self) {
         self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
     /// Waits until no event is pending.
     pub(crate) async fn wait_idle(&self) {
-        // Cannot fail: self has the sender.
+        // This cannot fail, because `self` holds the sender.
         let _ = self.0.pending.subscribe().wait_for(|pending| *pending == 0).await;
     }
 }
 
 impl Inner {
-    /// Processes the event of an object, and once more if the object was put again meanwhile.
+    /// Processes the event of an object, and repeats it if the object was uploaded again in the
+    /// meantime.
     async fn process(self: Arc<Self>, key: String, size: u64) {
         loop {
             self.invoke_with_retries(&key, size).await;

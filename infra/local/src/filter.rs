@@ -1,17 +1,18 @@
-//! Filters of stream records: the patterns of Lambda's event source mapping (`FilterCriteria`).
+//! Filters for stream records, with the patterns of Lambda's event source mapping
+//! (`FilterCriteria`).
 //!
-//! Supports what the template uses: equal values, `{"prefix": …}` and `{"exists": …}`.
+//! Supports only what the template uses: equal values, `{"prefix": …}` and `{"exists": …}`.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-/// A filter: a record passes if it matches any of the patterns.
+/// A filter for stream records. A record passes if it matches any of the patterns.
 #[derive(Clone)]
 pub struct Filter(Arc<[Value]>);
 
 impl Filter {
-    /// Parses the patterns. One that is not JSON matches nothing.
+    /// Parses JSON patterns. Invalid patterns are ignored, so they match nothing.
     pub fn of(patterns: &[impl AsRef<str>]) -> Self {
         Self(patterns.iter().filter_map(|pattern| serde_json::from_str(pattern.as_ref()).ok()).collect())
     }
@@ -69,7 +70,7 @@ mod tests {
         }
     }
 
-    /// On AWS the filters come from the template.
+    /// On AWS, the template defines the filters, so both must have the same patterns.
     #[test]
     fn template_has_the_patterns_of_the_functions() {
         let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");

@@ -1,4 +1,4 @@
-//! The functions of Bukti, as handlers that the stack invokes.
+//! The handlers through which the stack invokes Bukti's functions.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -23,23 +23,23 @@ use crate::invoke::on_own_thread;
 use crate::publish_schedule::PublishHandler;
 use crate::stream_source::StreamSource;
 
-/// The handlers of the API and of the event sources.
+/// The handlers for the API and for the event sources.
 #[derive(Clone)]
 pub struct Handlers {
-    /// The HTTP functions.
+    /// Handles the requests of all HTTP functions.
     pub http: HttpHandler,
     /// The function that imports feeds.
     pub intake: FeedHandler,
-    /// The function that publishes trust and revocation lists.
+    /// The function that publishes the trust and revocation lists.
     pub publish: PublishHandler,
-    /// Notified when published data change, so that `publish` is invoked soon.
+    /// Notified when published data change, so that `publish` runs soon afterwards.
     pub publish_trigger: Arc<Notify>,
-    /// The functions that are invoked for records of the stream.
+    /// The functions that are invoked with records of the stream.
     pub streams: Vec<StreamSource>,
 }
 
 impl Handlers {
-    /// Bukti's functions.
+    /// Creates the handlers of Bukti's functions.
     pub fn bukti(aws: &Aws) -> Self {
         let (status, otp) = (Arc::new(Status::new(aws)), Arc::new(Otp::new(aws)));
         let (holder, helpdesk) = (Arc::new(Holder::new(aws)), Arc::new(Helpdesk::new(aws)));
@@ -98,8 +98,8 @@ impl Handlers {
     }
 }
 
-/// The filter patterns of published data. The template lacks them: on AWS, `publish` has a schedule
-/// only.
+/// The filter patterns for published data. The template does not contain them, because on AWS
+/// `publish` runs only on a schedule.
 fn published_patterns() -> Vec<String> {
     published_filters().map(|keys| format!(r#"{{"dynamodb": {{{keys}}}}}"#)).into()
 }

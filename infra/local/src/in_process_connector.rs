@@ -1,5 +1,5 @@
 //! The in-process connector: the HTTP client of the functions' SDKs, which calls the embedded
-//! services without sockets. Requests, signatures and responses are those of the port.
+//! services without sockets. Requests, signatures and responses are the same as over the network.
 
 use std::fmt;
 use std::pin::Pin;
@@ -22,11 +22,11 @@ use tokio::sync::watch;
 
 use crate::dispatch::{Dispatcher, FromFunctions, dispatch};
 
-/// An HTTP client for the SDKs.
+/// An HTTP client for the SDKs that passes requests to the dispatcher.
 #[derive(Clone)]
 pub(crate) struct InProcessConnector {
     dispatcher: Weak<Dispatcher>,
-    /// Whether the stack is closed. Requests then fail like those to a closed port.
+    /// Whether the stack is closed. If so, requests fail as they would at a closed port.
     closed: watch::Receiver<bool>,
 }
 
@@ -55,14 +55,15 @@ impl HttpConnector for InProcessConnector {
             let dispatcher = dispatcher.ok_or_else(|| ConnectorError::io("the stack is closed".into()))?;
             let mut request =
                 request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-            // Before a retry, the SDK marks the connection as unusable, and logs a warning if there
-            // is none.
+            // Before a retry, the SDK marks the connection as unusable. Without a connection it
+            // would log a warning.
             if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
                 capture.set_connection_retriever(|| {
                     Some(ConnectionMetadata::builder().proxied(false).poison_fn(|| {}).build())
                 });
             }
-            // As at the port: the host in a header, the path alone in the URI.
+            // As in a request that arrives at the port, the host is in a header and the URI
+            // contains only the path.
             let uri = std::mem::take(request.uri_mut());
             let host = uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
             if let Some(host) = host {
@@ -74,7 +75,7 @@ impl HttpConnector for InProcessConnector {
             let is_head = request.method() == Method::HEAD;
             let mut response = dispatch(State(dispatcher), request.map(Body::new)).await;
             if is_head {
-                // The HTTP server of the port omits it.
+                // The HTTP server omits the body of a HEAD response, so it is removed here, too.
                 *response.body_mut() = Body::empty();
             }
             let response = response.map(|body| SdkBody::from_body_1_x(SyncBody(Mutex::new(body))));
@@ -83,7 +84,7 @@ impl HttpConnector for InProcessConnector {
     }
 }
 
-/// Makes a body `Sync`, as the SDKs require.
+/// Makes a body `Sync`, which the SDKs require.
 struct SyncBody(Mutex<Body>);
 
 impl HttpBody for SyncBody {

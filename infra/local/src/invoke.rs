@@ -1,5 +1,4 @@
-//! Invokes functions, each in a task of its own, so that one that panics or hangs affects nothing
-//! else.
+//! Invokes each function in a separate task, so that a panic or a hang does not affect the others.
 
 use std::time::Duration;
 
@@ -8,9 +7,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinError};
 
-/// The error code of an invocation that panicked. Dead letters store it.
+/// The error code of an invocation that panicked, as dead letters store it.
 pub(crate) const PANIC: &str = "panic";
-/// The error code of an invocation that exceeded its time limit.
+/// The error code of an invocation that exceeded its time limit, as dead letters store it.
 pub(crate) const TIMEOUT: &str = "timeout";
 
 struct AbortOnDrop(AbortHandle);
@@ -21,11 +20,11 @@ impl Drop for AbortOnDrop {
     }
 }
 
-/// Runs a function. It is aborted after `limit`, and when this future is dropped.
+/// Runs a function. It is aborted when `limit` has passed, or when this future is dropped.
 ///
 /// # Errors
 ///
-/// [`PANIC`] or [`TIMEOUT`].
+/// [`PANIC`] if the function panics, or [`TIMEOUT`] if it exceeds the limit.
 pub(crate) async fn invoke<T: Send + 'static>(
     limit: Duration,
     function: impl Future<Output = T> + Send + 'static,
@@ -39,7 +38,7 @@ pub(crate) async fn invoke<T: Send + 'static>(
     }
 }
 
-/// Runs a function on a thread of its own. Event functions compute signatures and PDFs, which would
+/// Runs a function on a separate thread. Event functions compute signatures and PDFs, which would
 /// block the threads that serve requests, and their futures are not `Send`.
 pub(crate) fn on_own_thread<T, F>(function: impl FnOnce() -> F + Send + 'static) -> BoxFuture<'static, T>
 where
@@ -48,7 +47,8 @@ where
 {
     Box::pin(async move {
         let runtime = Handle::current();
-        // Closed when this future is dropped, which cancels the function at its next await.
+        // The channel closes when this future is dropped, which cancels the function at its next
+        // await.
         let (_keep_running, cancelled) = oneshot::channel::<()>();
         let thread = tokio::task::spawn_blocking(move || {
             runtime.block_on(async move {
@@ -61,7 +61,8 @@ where
         match thread.await.map_err(JoinError::try_into_panic) {
             Ok(Some(value)) => value,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // Cancelled, or the runtime is shutting down: the result has no receiver.
+            // The function was cancelled or the runtime is shutting down, so nothing receives the
+            // result.
             Ok(None) | Err(Err(_)) => std::future::pending().await,
         }
     })

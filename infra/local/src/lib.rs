@@ -1,27 +1,31 @@
-//! The embedded stack: Bukti and the AWS services that it uses, in one process on one port of
+//! The embedded stack: Bukti and the AWS services that it uses, in one process, on one port of
 //! 127.0.0.1.
 //!
-//! The functions are the same code as on AWS and use the same SDKs, with another endpoint. Module
-//! `dispatch` passes each request to its service, function or page:
+//! The functions run the same code and use the same SDKs as on AWS, with a different endpoint. The
+//! module `dispatch` routes each request to a service, function or page:
 //!
 //! | on AWS | embedded |
 //! |---|---|
-//! | DynamoDB and its streams | `dynoxide-rs` with `DIR/table.sqlite` (`dynamodb`); verifies signatures (`signature`) |
-//! | S3 | `s3s` and `s3s-fs` with `DIR/bucket`, which verify signatures (`s3`) |
-//! | S3's lifecycle rules | expired objects are removed at the start and hourly (`maintenance`) |
-//! | SNS | `Publish` of SMS to `DIR/outbox.jsonl`, shown at `/_sms` (`sns`, `outbox`); verifies signatures |
+//! | DynamoDB and its stream | `dynoxide-rs` with `DIR/table.sqlite` (`dynamodb`) |
+//! | S3 | `s3s` and `s3s-fs` with `DIR/bucket` (`s3`) |
+//! | S3 lifecycle rules | removal of expired objects at start-up and hourly (`maintenance`) |
+//! | SNS | `Publish` to `DIR/outbox.jsonl`, shown at `/_sms` (`sns`, `outbox`) |
 //! | API Gateway | the routes of [`bukti_wire::ROUTES`], payload format 2.0 (`api_gateway`) |
-//! | DynamoDB event source mapping | order per partition key, retries, dead letters, filters (`stream_consumer`, `filter`) |
-//! | S3 event notifications | one event per object at a time, retries, dead letters (`feed_source`) |
-//! | EventBridge Scheduler | a schedule, and an invocation soon after a change (`publish_schedule`) |
+//! | DynamoDB event source mapping | ordered batches, retries, filters (`stream_consumer`) |
+//! | S3 event notifications | one event per object at a time, retries (`feed_source`) |
+//! | EventBridge Scheduler | a schedule, and a run after each change (`publish_schedule`) |
 //! | CloudFront | the static site and the public lists, with their headers (`site`) |
 //!
-//! The functions call the services by `in_process_connector`, without sockets. `request_guard`
-//! rejects requests of other sites' pages.
+//! All services verify signatures: `s3s` for S3, and `signature` for DynamoDB and SNS. Events that
+//! fail after all retries go to the dead-letter queue (`dead_letters`).
+//!
+//! The functions call the services through `in_process_connector`, without sockets.
+//! `request_guard` rejects requests from pages of other sites.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), bukti_local::StartError> {
-//! let stack = bukti_local::Stack::start(bukti_local::Options { port: 0, ..Default::default() }).await?;
+//! let options = bukti_local::Options { port: 0, ..Default::default() };
+//! let stack = bukti_local::Stack::start(options).await?;
 //! println!("{}", stack.url());
 //! stack.stop().await;
 //! # Ok(())
@@ -74,19 +78,19 @@ pub use stack_info::StackInfo;
 pub use start_error::StartError;
 pub use stream_source::{StreamHandler, StreamSource};
 
-/// Retries with exponential backoff.
+/// The settings for retries with exponential backoff.
 #[derive(Clone, Copy, Debug)]
 pub struct Retry {
-    /// The backoff before the first retry. It doubles with each retry.
+    /// The backoff before the first retry. It doubles for each further retry.
     pub first: std::time::Duration,
-    /// The longest backoff.
+    /// The maximum backoff.
     pub longest: std::time::Duration,
-    /// The number of retries after the first attempt.
+    /// The maximum number of retries after the first attempt.
     pub retries: u32,
 }
 
 impl Retry {
-    /// The backoff before a retry; the first has number 1.
+    /// Returns the backoff before a retry. Retries are numbered from 1.
     fn backoff(&self, retry: u32) -> std::time::Duration {
         let doubled = self.first.saturating_mul(2u32.saturating_pow(retry.saturating_sub(1)));
         doubled.min(self.longest)

@@ -8,8 +8,8 @@ use bukti_local::{Options, Stack, StartError, demo};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Requests are allocated by one thread and freed by another, for which glibc's allocator makes the
-/// threads wait for each other.
+/// One thread allocates a request and another frees it, which causes lock contention in glibc's
+/// allocator.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -43,7 +43,8 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // s3s-fs and SQLite create files with the default mode: make that private to the owner.
+    // s3s-fs and SQLite create files with the default mode, so the umask makes new files private to
+    // the owner.
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     bukti_runtime::start_logs();
     match run(arguments).await {
@@ -74,7 +75,7 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    // A second Ctrl-C ends the process at once.
+    // A second Ctrl-C terminates the process at once.
     tokio::select! {
         () = stack.stop() => {}
         _ = interrupt.recv() => {}
@@ -87,7 +88,7 @@ fn print_welcome(stack: &Stack, has_demo: bool) {
     let first_step = if has_demo {
         format!("{url}/_demo lists people to try it with")
     } else {
-        // Development machines may have a sample feed next to the project.
+        // On development machines, a sample feed may exist next to the project.
         const SAMPLE: &str = "../shared/data/satudata/doses-1.csv";
         let feed = if Path::new(SAMPLE).is_file() { SAMPLE } else { "FEED.csv" };
         format!("cargo run -q -p bukti-cli -- import {feed} --endpoint {url}")
@@ -102,6 +103,6 @@ fn print_welcome(stack: &Stack, has_demo: bool) {
          {url}/_flow shows how many doses have passed each stage\n"
     );
     let mut out = std::io::stdout().lock();
-    // The reader may have closed the pipe, which must not stop the stack.
+    // If the reader has closed the pipe, the stack must keep running.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

@@ -14,16 +14,16 @@ use crate::outbox::Outbox;
 
 /// The interval at which expired objects are removed from the bucket.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(60 * 60);
-/// The interval at which the stream is trimmed, and the shortest at which expired items are
-/// deleted.
+/// The interval at which the stream is trimmed. It is also the minimum interval for deleting
+/// expired items.
 const TRIM_INTERVAL: Duration = Duration::from_secs(60);
-/// Deleting expired items reads the whole table. The next deletion waits this many times as long as
-/// the last one took.
+/// The pause between two deletions of expired items, as a multiple of the time that the last one
+/// took. Each deletion reads the whole table.
 const EXPIRY_PAUSE_FACTOR: u32 = 50;
-/// The interval at which writes are flushed. A loss of power loses the writes of this time.
+/// The interval at which writes are flushed. A power failure loses the writes since the last flush.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Applies the lifecycle rules of the template to the bucket.
+/// Applies the template's lifecycle rules to the bucket.
 pub(crate) async fn expire_objects(dispatcher: Arc<Dispatcher>, mut stop: watch::Receiver<bool>) {
     loop {
         let expired = async {
@@ -44,7 +44,7 @@ pub(crate) async fn expire_objects(dispatcher: Arc<Dispatcher>, mut stop: watch:
     }
 }
 
-/// Deletes expired items, and the stream records that all consumers have processed.
+/// Deletes expired items, and stream records that all consumers have processed.
 pub(crate) async fn clean_table(
     dynamodb: DynamoDb,
     stream: Stream,
@@ -71,7 +71,7 @@ pub(crate) async fn clean_table(
     }
 }
 
-/// Flushes to disk what has to survive a loss of power.
+/// Flushes everything to disk that has to survive a power failure.
 #[derive(Clone)]
 pub(crate) struct DiskFlusher {
     pub(crate) dynamodb: DynamoDb,
@@ -80,8 +80,8 @@ pub(crate) struct DiskFlusher {
 }
 
 impl DiskFlusher {
-    /// Flushes writes and SMS, then saves the checkpoints as they were before, so that no
-    /// checkpoint is ahead of the writes that it covers.
+    /// Flushes writes and SMS, then saves the checkpoint positions that were read before the flush.
+    /// A saved checkpoint is therefore never ahead of the writes that it covers.
     pub(crate) async fn flush(&self) {
         let positions: Vec<Position> =
             self.checkpoints.iter().map(|checkpoint| checkpoint.position()).collect();
@@ -100,7 +100,7 @@ impl DiskFlusher {
         }
     }
 
-    /// Flushes once a second while there are new writes.
+    /// Flushes once a second while new writes arrive.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut writes = self.dynamodb.writes();
         while !*stop.borrow() {

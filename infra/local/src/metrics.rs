@@ -1,4 +1,4 @@
-//! The metrics of the process: as text for Prometheus (`/_metrics`), and as a page (`/_flow`).
+//! The metrics of the process: as text for Prometheus (`/_metrics`) and as an HTML page (`/_flow`).
 
 use std::fmt::Write as _;
 
@@ -7,14 +7,14 @@ use bukti_store::{Counter, Metrics};
 /// The style sheet of [`page`].
 pub(crate) const STYLE: &str = concat!(include_str!("pages.css"), include_str!("metrics.css"));
 
-/// The gauges that are shown beside the counters.
+/// The gauges that are shown next to the counters.
 pub(crate) struct Gauges {
-    /// Unprocessed feeds and records of the stream.
+    /// The number of unprocessed feeds and stream records.
     pub(crate) backlog: u64,
     pub(crate) dead_letters: u64,
 }
 
-/// The metrics in Prometheus' text format, version 0.0.4.
+/// Formats the metrics in the Prometheus text format, version 0.0.4.
 pub(crate) fn prometheus_text(metrics: &Metrics, gauges: &Gauges) -> String {
     let counts = metrics.counts();
     let mut text = String::new();
@@ -39,7 +39,7 @@ pub(crate) fn prometheus_text(metrics: &Metrics, gauges: &Gauges) -> String {
     text
 }
 
-/// The page, which reloads itself every two seconds.
+/// Renders the page, which reloads every two seconds.
 pub(crate) fn page(metrics: &Metrics, gauges: &Gauges) -> String {
     let counts = metrics.counts();
     let stages = [
@@ -59,7 +59,7 @@ pub(crate) fn page(metrics: &Metrics, gauges: &Gauges) -> String {
         .to_owned();
     for (counter, title) in stages {
         let counts: Vec<_> = counts.iter().filter(|((found, _), _)| *found == counter).collect();
-        // A superseded certificate was counted as issued before.
+        // Superseded certificates are excluded, because they were counted when they were issued.
         let is_summed = |label: &str| counter != Counter::Certificates || label == "issued";
         let total: u64 =
             counts.iter().filter(|((_, label), _)| is_summed(label)).map(|(_, count)| **count).sum();

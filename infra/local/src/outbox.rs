@@ -16,27 +16,27 @@ use crate::files;
 /// An accepted SMS.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sms {
-    /// The phone number of the recipient, in E.164.
+    /// The recipient's phone number, in E.164.
     pub to: String,
-    /// The sender id or number.
+    /// The sender id, or the sender's number.
     pub from: String,
-    /// The text.
+    /// The text of the SMS.
     pub message: String,
-    /// The time at which it was accepted.
+    /// The time at which the SMS was accepted.
     pub sent_at: Timestamp,
 }
 
-/// A line of the file.
+/// A line of the outbox file.
 #[derive(Serialize, Deserialize)]
 struct Entry {
     #[serde(flatten)]
     sms: Sms,
-    /// The deduplication id; a second SMS with the same id is a duplicate.
+    /// The deduplication id. A second SMS with the same id is dropped as a duplicate.
     #[serde(rename = "name", default, skip_serializing_if = "Option::is_none")]
     deduplication_id: Option<String>,
 }
 
-/// The outbox. Clones share it.
+/// The outbox. Clones share the same file.
 #[derive(Clone)]
 pub(crate) struct Outbox(Arc<Mutex<Inner>>);
 
@@ -44,11 +44,12 @@ struct Inner {
     file: File,
     path: PathBuf,
     ids: IdSet,
-    /// Duplicates that were dropped since the start.
+    /// The number of duplicates dropped since the start.
     duplicates: u64,
 }
 
-/// A set of deduplication ids. It stores two hashes per id, since there may be a million ids.
+/// A set of deduplication ids. It stores two hashes per id to save memory, because there may be a
+/// million ids.
 #[derive(Default)]
 struct IdSet {
     hashes: HashSet<(u64, u64)>,
@@ -70,7 +71,7 @@ impl IdSet {
 }
 
 impl Outbox {
-    /// Opens the outbox. Truncates an incomplete last line, whose SMS was never reported as
+    /// Opens the outbox. Truncates an incomplete last line, because its SMS was never reported as
     /// accepted.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = files::append_only(path)?;
@@ -86,7 +87,7 @@ impl Outbox {
         Ok(Self(Arc::new(Mutex::new(Inner { file, path, ids, duplicates: 0 }))))
     }
 
-    /// Adds an SMS, unless one with this deduplication id exists.
+    /// Adds an SMS, unless the outbox already has one with this deduplication id.
     pub(crate) fn add(&self, sms: Sms, deduplication_id: Option<String>) -> io::Result<()> {
         let entry = Entry { sms, deduplication_id };
         let mut line = serde_json::to_vec(&entry)?;
@@ -101,21 +102,22 @@ impl Outbox {
         Ok(())
     }
 
-    /// Flushes the added messages to disk.
+    /// Flushes the added SMS to disk.
     pub(crate) async fn sync(&self) -> io::Result<()> {
         let file = self.0.lock().unwrap_or_else(PoisonError::into_inner).file.try_clone()?;
         tokio::task::spawn_blocking(move || file.sync_data()).await.map_err(io::Error::other)?
     }
 
-    /// The number of duplicates that were dropped since the start. A duplicate means that its
-    /// sender did not learn that the SMS was accepted: its process died, or it has a bug.
+    /// The number of duplicates dropped since the start. A duplicate means that the sender did not
+    /// record the SMS as accepted: its process died, or it has a bug.
     pub(crate) fn duplicates(&self) -> u64 {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).duplicates
     }
 
-    /// All SMS, oldest first.
+    /// Returns all SMS, oldest first.
     pub(crate) fn all(&self) -> io::Result<Vec<Sms>> {
-        // Without the lock: lines are only appended, and one without its line end is not read.
+        // The file is read without the lock. Lines are only appended, and an incomplete line is not
+        // read.
         let path = self.0.lock().unwrap_or_else(PoisonError::into_inner).path.clone();
         let mut all = Vec::new();
         read_lines(&path, |entry| all.extend(entry.map(|entry| entry.sms)))?;
@@ -123,7 +125,7 @@ impl Outbox {
     }
 }
 
-/// Reads all complete lines. Returns their length in bytes.
+/// Reads all complete lines. Returns their total length in bytes.
 fn read_lines(path: &Path, mut on_entry: impl FnMut(serde_json::Result<Entry>)) -> io::Result<u64> {
     let (mut lines, mut line) = (BufReader::new(File::open(path)?), Vec::new());
     let mut complete = 0;
@@ -138,10 +140,11 @@ fn read_lines(path: &Path, mut on_entry: impl FnMut(serde_json::Result<Entry>)) 
 /// The style sheet of [`page`].
 pub(crate) const STYLE: &str = concat!(include_str!("pages.css"), include_str!("outbox.css"));
 
-/// The most phones on the page. More would make a browser slow.
+/// The maximum number of phones on the page. More would slow down the browser.
 const MAX_SHOWN: usize = 100;
 
-/// The page: a phone per number, newest messages first. `filter` is a part of the numbers to show.
+/// Renders the page: one phone per number, with the newest message first. `filter` selects numbers
+/// that contain this text.
 pub(crate) fn page(all: &[Sms], filter: Option<&str>) -> String {
     let mut numbers: BTreeMap<&str, Vec<&Sms>> = BTreeMap::new();
     for sms in all.iter().rev() {
@@ -214,7 +217,7 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-/// The escaped text with its URLs as links, as a phone shows them.
+/// Escapes a text and turns its URLs into links, as a phone does.
 fn with_links(text: &str) -> String {
     let mut html = String::new();
     for (at, word) in text.split(' ').enumerate() {

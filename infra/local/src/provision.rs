@@ -1,4 +1,4 @@
-//! Provisioning: creates the table and the buckets by API calls, as the template does on AWS.
+//! Provisioning: creates the table and the buckets through API calls, as the template does on AWS.
 
 use anyhow::{Context, Result};
 use aws_sdk_dynamodb::error::BuildError;
@@ -12,7 +12,7 @@ use bukti_store::Endpoint;
 
 use crate::stack_info::StackInfo;
 
-/// Creates the resources of a stack.
+/// Creates the table and the buckets of a stack.
 pub(crate) struct Provisioner<'a> {
     info: &'a StackInfo,
     dynamodb: aws_sdk_dynamodb::Client,
@@ -27,7 +27,7 @@ impl<'a> Provisioner<'a> {
         Self { info, dynamodb, s3 }
     }
 
-    /// Creates the table if it is missing, and completes that of an earlier version.
+    /// Creates the table if it does not exist, and updates a table created by an earlier version.
     pub(crate) async fn create_missing_table(&self) -> Result<()> {
         let name = &self.info.table;
         match self.dynamodb.describe_table().table_name(name).send().await {
@@ -41,7 +41,8 @@ impl<'a> Provisioner<'a> {
             }
             Err(error) => return Err(error).context("cannot read the description of the table"),
         }
-        // Checked separately: an earlier start may have ended between the two calls.
+        // This is checked separately, because an earlier start may have been interrupted between
+        // the two calls.
         let expiry = self.dynamodb.describe_time_to_live().table_name(name).send().await?;
         let status = expiry.time_to_live_description.and_then(|expiry| expiry.time_to_live_status);
         if !matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
@@ -53,7 +54,7 @@ impl<'a> Provisioner<'a> {
         Ok(())
     }
 
-    /// Adds the index that tables of earlier versions lack.
+    /// Adds the index that tables created by earlier versions lack.
     async fn add_missing_index(&self, table: Option<TableDescription>) -> Result<()> {
         let indexes = table.and_then(|table| table.global_secondary_indexes).unwrap_or_default();
         if indexes.iter().any(|index| index.index_name() == Some("by_alike")) {
@@ -107,7 +108,7 @@ impl<'a> Provisioner<'a> {
         Ok(())
     }
 
-    /// Creates the buckets that are missing.
+    /// Creates the buckets that do not exist.
     pub(crate) async fn create_missing_buckets(&self) -> Result<()> {
         for name in [&self.info.bucket, &self.info.public_bucket] {
             if self.s3.head_bucket().bucket(name).send().await.is_err() {
@@ -117,7 +118,7 @@ impl<'a> Provisioner<'a> {
         Ok(())
     }
 
-    /// The keys and sizes of the feeds that are not yet imported.
+    /// Lists the keys and sizes of feeds that have not been imported yet.
     pub(crate) async fn pending_feeds(&self) -> Result<Vec<(String, u64)>> {
         let mut pages = self
             .s3

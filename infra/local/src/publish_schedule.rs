@@ -1,7 +1,8 @@
-//! EventBridge Scheduler: invokes the function `publish` every 15 minutes, as the template does,
-//! and also one second after a change of the published data.
+//! EventBridge Scheduler: invokes the function `publish` every 15 minutes, like the template's
+//! schedule, and also one second after a change to the published data.
 //!
-//! On AWS there is only the schedule: commands that change published data publish them themselves.
+//! On AWS there is only the schedule, because commands that change published data publish it
+//! themselves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +12,14 @@ use tokio::sync::{Notify, watch};
 
 use crate::invoke::invoke;
 
-/// Invokes the function `publish`. The error is its message.
+/// Invokes the function `publish`. The error is the message to log.
 pub type PublishHandler = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
-/// The interval of the template's schedule.
+/// The interval of the schedule in the template.
 const INTERVAL: Duration = Duration::from_secs(15 * 60);
-/// The delay after a change, so that many changes are published together.
+/// The delay after a change, which lets several changes be published together.
 const CHANGE_DELAY: Duration = Duration::from_secs(1);
-/// The delay after a failure.
+/// The delay before a retry.
 const RETRY_DELAY: Duration = Duration::from_secs(10);
 /// The timeout of the function.
 const TIME_LIMIT: Duration = Duration::from_secs(300);

@@ -1,4 +1,4 @@
-//! Redrive: passes dead letters to their functions again.
+//! Redrive: invokes the functions again with the events in the dead-letter queue.
 
 use std::collections::HashSet;
 use std::io;
@@ -7,12 +7,12 @@ use crate::dead_letters::{DeadLetter, DeadLetters, RedriveCounts};
 use crate::feed_source::FeedSource;
 use crate::stream_source::StreamSource;
 
-/// The dead letters and the functions to which they are redriven.
+/// The dead-letter queue, and the functions that its events are redriven to.
 pub(crate) struct Redrive {
     pub(crate) dead_letters: DeadLetters,
     streams: Vec<StreamSource>,
     feeds: FeedSource,
-    /// Held during a redrive, so that no two retry the same event at once.
+    /// Locked during a redrive, so that two redrives cannot process the same event concurrently.
     running: tokio::sync::Mutex<()>,
 }
 

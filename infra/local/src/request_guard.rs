@@ -1,12 +1,12 @@
-//! The request guard: rejects requests that a page of another site makes a browser send, also by
-//! DNS rebinding.
+//! The request guard: rejects requests that pages of other sites cause a browser to send, including
+//! those that use DNS rebinding.
 
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 
-/// Whether the request names this machine as its host, and no other.
+/// Whether the only host that the request names is this machine.
 ///
-/// By DNS rebinding, a page of another site can resolve its own name to 127.0.0.1 and then read
-/// responses as its own; the host still has the name of that site.
+/// With DNS rebinding, a page of another site resolves its own name to 127.0.0.1 and can then read
+/// the responses. The `Host` header still contains the name of that site.
 pub(crate) fn has_loopback_host(headers: &HeaderMap, uri: &Uri) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
@@ -21,11 +21,11 @@ pub(crate) fn has_loopback_host(headers: &HeaderMap, uri: &Uri) -> bool {
         && uri.authority().is_none_or(|authority| is_loopback(authority.as_str()))
 }
 
-/// Whether a page of another site sent a request for something that only this site's pages, and
-/// programs on this machine, may read. Another port of this machine is another site, too.
+/// Whether a page of another site requested something that only pages of this site, and programs on
+/// this machine, may read. Another port on this machine counts as another site.
 ///
-/// Public lists are open to every site. The routes of functions check the origin themselves and
-/// respond with a problem code. Pages of the site may be linked from anywhere.
+/// The public lists are open to every site. The functions' routes check the origin themselves and
+/// respond with a problem code. Any site may link to the pages of this site.
 pub(crate) fn is_cross_site(path: &str, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if path.starts_with("/trust/") || path == "/api" || path.starts_with("/api/") {
@@ -35,7 +35,7 @@ pub(crate) fn is_cross_site(path: &str, headers: &HeaderMap) -> bool {
         let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
         origin.is_some_and(|(_, host)| host == text("host"))
     };
-    // Browsers send Sec-Fetch-Site also where they send no Origin: for links, frames and images.
+    // Browsers send Sec-Fetch-Site even where they omit Origin: for links, frames and images.
     let fetched_cross_site = || matches!(text("sec-fetch-site"), "cross-site" | "same-site");
     !headers.get_all(header::ORIGIN).iter().all(is_own) || (path.starts_with("/_") && fetched_cross_site())
 }

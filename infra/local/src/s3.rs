@@ -1,7 +1,7 @@
-//! S3: s3s and s3s-fs over a folder, with path-style URLs. s3s verifies every signature.
+//! S3: serves a folder with s3s and s3s-fs, using path-style URLs. s3s verifies every signature.
 //!
-//! Adds what s3s-fs lacks: the `response-*` parameters of presigned URLs, the removal of an
-//! object's sidecar files when it is deleted, the events of feeds, and the template's lifecycle
+//! This module adds what s3s-fs lacks: the `response-*` parameters of presigned URLs, the removal
+//! of an object's sidecar files on deletion, the events of feeds, and the template's lifecycle
 //! rules.
 
 use std::io;
@@ -23,9 +23,9 @@ use tokio::sync::oneshot;
 
 use crate::feed_source::FeedSource;
 
-/// Starts a runtime of one thread, and one blocking thread, for file access.
+/// Starts a runtime for file access, with one thread and one blocking thread.
 ///
-/// s3s-fs passes about fifteen steps per object to blocking threads. In the shared pool, waking a
+/// s3s-fs performs about fifteen steps per object on blocking threads. In the shared pool, waking a
 /// different thread for each step costs as much as the file access itself.
 fn start_file_runtime(closed: oneshot::Receiver<()>) -> io::Result<Handle> {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(1).build()?;
@@ -41,13 +41,13 @@ fn start_file_runtime(closed: oneshot::Receiver<()>) -> io::Result<Handle> {
 pub(crate) struct S3 {
     service: S3Service,
     root: PathBuf,
-    /// The runtime for file access, which ends when `_keep_open` is dropped.
+    /// The runtime for file access. It ends when `_keep_open` is dropped.
     file_runtime: Handle,
     _keep_open: oneshot::Sender<()>,
 }
 
 impl S3 {
-    /// Serves the buckets in a folder.
+    /// Opens a service for the buckets in a folder.
     pub(crate) fn open(root: &Path, access_key: &str, secret_key: &str) -> Result<Self> {
         let files = s3s_fs::FileSystem::new(root).map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let mut builder = S3ServiceBuilder::new(files);
@@ -57,7 +57,7 @@ impl S3 {
         Ok(Self { service: builder.build(), root: root.to_owned(), file_runtime, _keep_open })
     }
 
-    /// Handles a call. Passes a feed that was put to `feeds`.
+    /// Handles a call. If it uploads a feed, passes the feed to `feeds`.
     pub(crate) async fn handle(&self, request: Request, feeds: Option<&FeedSource>) -> Response {
         let method = request.method().clone();
         let query = request.uri().query().unwrap_or_default().to_owned();
@@ -65,7 +65,7 @@ impl S3 {
         let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
         let has_parameter =
             |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(found, _)| found == name);
-        // Of a multipart upload, only the final POST creates the object.
+        // In a multipart upload, only the final POST creates the object.
         let puts_object = match method {
             Method::PUT => !has_parameter("uploadId"),
             Method::POST => has_parameter("uploadId"),
@@ -76,7 +76,7 @@ impl S3 {
         let (service, caller_runtime) = (self.service.clone(), Handle::current());
         let call = async move {
             let result = service.call(request.map(s3s::Body::http_body_unsync)).await;
-            // In this task, which runs to its end even if the caller disconnects.
+            // Delivered from this task, which completes even if the caller disconnects.
             if let Some((feeds, key, file)) = feed
                 && result.as_ref().is_ok_and(|response| response.status().is_success())
             {
@@ -110,7 +110,8 @@ impl S3 {
         response
     }
 
-    /// Removes the objects under a prefix that are older than `max_age`.
+    /// Removes all objects under a prefix that are older than `max_age`, and folders that are left
+    /// empty.
     pub(crate) async fn expire(&self, bucket: &str, prefix: &str, max_age: Duration) -> io::Result<()> {
         let (top, now) = (self.root.join(bucket), SystemTime::now());
         let mut folders = vec![top.join(prefix)];
@@ -135,7 +136,7 @@ impl S3 {
             }
         }
         for folder in folders.iter().skip(1).rev() {
-            // Fails for a folder that is not empty.
+            // This fails if the folder is not empty.
             let _ = tokio::fs::remove_dir(folder).await;
         }
         Ok(())
@@ -144,7 +145,7 @@ impl S3 {
     async fn remove_sidecars(&self, bucket: &str, key: &str) {
         let (bucket, key) = (URL_SAFE_NO_PAD.encode(bucket), URL_SAFE_NO_PAD.encode(key));
         for kind in ["internal", "metadata"] {
-            // Most objects have none.
+            // Most objects do not have these files.
             let _ =
                 tokio::fs::remove_file(self.root.join(format!(".bucket-{bucket}.object-{key}.{kind}.json")))
                     .await;
@@ -152,7 +153,8 @@ impl S3 {
     }
 }
 
-/// Sets the headers that the parameters of a presigned URL request. The signature covers them.
+/// Sets the headers that the parameters of a presigned URL specify. The signature covers the
+/// parameters.
 fn override_headers(response: &mut Response, query: &str) {
     const HEADERS: [(&str, HeaderName); 6] = [
         ("response-content-type", header::CONTENT_TYPE),

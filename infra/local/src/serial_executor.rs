@@ -1,4 +1,4 @@
-//! A serial executor: runs closures one at a time, in order of submission, on a thread of its own.
+//! A serial executor: runs closures one at a time, in submission order, on a dedicated thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
@@ -8,12 +8,12 @@ use tokio::sync::oneshot;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Clones share the thread. It ends when the last clone is dropped.
+/// A serial executor. Clones share the thread, which ends when the last clone is dropped.
 #[derive(Clone)]
 pub(crate) struct SerialExecutor(mpsc::Sender<Job>);
 
 impl SerialExecutor {
-    /// Starts a thread of this name.
+    /// Starts a thread with this name.
     pub(crate) fn new(name: &str) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job>();
         thread::Builder::new()
@@ -22,21 +22,22 @@ impl SerialExecutor {
         Ok(Self(jobs))
     }
 
-    /// Runs a closure. It runs to its end even if the returned future is dropped.
+    /// Runs a closure and returns its result. The closure completes even if the returned future is
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// The payload of the closure's panic.
+    /// The panic payload, if the closure panics.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> thread::Result<T> {
         let (sender, result) = oneshot::channel();
         let job = move || {
-            // Fails if the caller dropped its future.
+            // This fails if the caller has dropped its future.
             let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
         };
-        // Cannot fail: panics are caught, so the thread runs as long as an executor exists.
+        // This cannot fail: panics are caught, so the thread runs as long as an executor exists.
         let _ = self.0.send(Box::new(job));
         result.await.unwrap_or_else(|ended| Err(Box::new(ended)))
     }
@@ -92,7 +93,7 @@ mod tests {
     #[tokio::test]
     async fn thread_ends_with_the_last_clone() {
         let executor = SerialExecutor::new("test").unwrap();
-        // Thread-local, so it is dropped when the thread ends.
+        // A thread-local value is dropped when its thread ends.
         let (alive, ended) = mpsc::channel::<()>();
         executor
             .run(move || {

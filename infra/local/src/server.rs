@@ -1,7 +1,7 @@
-//! The HTTP server: limits the number of connections, the time for request headers, and how slowly
-//! a body may be sent or a response read.
+//! The HTTP server. It limits the number of connections, the time to send request headers, and how
+//! slowly a peer may send a body or read a response.
 //!
-//! Without these limits, a few hundred idle connections would use up the file descriptors of the
+//! Without these limits, a few hundred idle connections would exhaust the file descriptors of the
 //! process.
 
 use std::io;
@@ -26,31 +26,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Sleep;
 
-/// The bytes of a body or response that must be transferred within [`Limits::chunk_time`]. A slow
-/// phone uploads 20 KB per second.
+/// The number of bytes of a body or response that must be transferred within
+/// [`Limits::chunk_time`]. A slow phone uploads about 20 KB per second.
 const CHUNK: usize = 32 * 1024;
 
 /// The limits of a listener.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The most open connections. Further ones wait in the kernel's queue, without a file
-    /// descriptor.
+    /// The maximum number of open connections. Further ones wait in the kernel's queue, where they
+    /// do not use a file descriptor.
     pub(crate) connections: usize,
-    /// The time limit for the headers of each request of a connection to be complete.
+    /// The time limit for receiving the complete headers of a request.
     pub(crate) header_time: Duration,
-    /// The time limit for [`CHUNK`] bytes of a body or response, or the rest of it. The whole has
-    /// no limit here, so large transfers that make progress succeed.
+    /// The time limit for transferring [`CHUNK`] bytes of a body or response, or its remainder. The
+    /// whole transfer has no limit, so large transfers that make progress succeed.
     pub(crate) chunk_time: Duration,
 }
 
 impl Limits {
-    /// The limits of the embedded stack. A process may usually open 1,024 files; connections get
-    /// half.
+    /// The limits of the embedded stack. A process may usually open 1,024 files; half of them are
+    /// reserved for connections.
     pub(crate) const DEFAULT: Self =
         Self { connections: 512, header_time: Duration::from_secs(10), chunk_time: Duration::from_secs(30) };
 }
 
-/// Serves requests until `closed` is true, then returns once all pending responses are sent.
+/// Serves requests until `closed` is true, then returns once all pending responses have been sent.
 pub(crate) async fn serve(
     mut listener: TcpListener,
     app: Router,
@@ -76,7 +76,7 @@ pub(crate) async fn serve(
         let stream = PacedStream { stream, timer: ProgressTimer::new(limits.chunk_time) };
         let connection = connections.watch(builder.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
-            // Fails if the peer closed the connection or exceeded a time limit.
+            // This fails if the peer closed the connection or exceeded a time limit.
             let _ = connection.await;
             drop(slot);
         });
@@ -85,12 +85,12 @@ pub(crate) async fn serve(
     connections.shutdown().await;
 }
 
-/// Limits the time in which a peer transfers [`CHUNK`] bytes. The time starts with the first wait
-/// for the peer, so that slow processing on this side does not count.
+/// Limits the time in which a peer transfers [`CHUNK`] bytes. The time starts when the server first
+/// waits for the peer, so slow processing in the server does not count.
 struct ProgressTimer {
     limit: Duration,
     deadline: Option<Pin<Box<Sleep>>>,
-    /// The bytes of the current chunk that were transferred.
+    /// The number of bytes of the current chunk transferred so far.
     transferred: usize,
 }
 
@@ -110,7 +110,7 @@ impl ProgressTimer {
         (self.deadline, self.transferred) = (None, 0);
     }
 
-    /// Ready with an error once the deadline has passed. Called while the peer is waited for.
+    /// Returns an error once the deadline has passed. Called while the server waits for the peer.
     fn poll_timeout(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let limit = self.limit;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
@@ -153,7 +153,7 @@ impl http_body::Body for PacedBody {
     }
 }
 
-/// A connection whose writes fail if the peer reads too slowly.
+/// A connection on which writes fail if the peer reads too slowly.
 struct PacedStream {
     stream: TcpStream,
     timer: ProgressTimer,
@@ -208,7 +208,7 @@ impl AsyncWrite for PacedStream {
         self.stream.is_write_vectored()
     }
 
-    /// Called once everything is written, so the next write starts a new chunk.
+    /// Called once everything has been written, so the next write starts a new chunk.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.timer.restart();
         Pin::new(&mut self.stream).poll_flush(context)
@@ -228,7 +228,8 @@ mod tests {
 
     use super::*;
 
-    /// A server that allows two connections, and the switch that stops it.
+    /// Starts a server that allows two connections. Returns its address and the switch that stops
+    /// it.
     async fn start(header_time: Duration) -> (std::net::SocketAddr, watch::Sender<bool>) {
         let app = Router::new().fallback(async || "a response");
         start_app(app, Limits { connections: 2, header_time, ..Limits::DEFAULT }).await
@@ -250,7 +251,7 @@ mod tests {
         response
     }
 
-    /// Two connections: one sends nothing, the other the start of a request.
+    /// Opens two connections: one sends nothing, the other only the start of a request.
     async fn half_open(address: std::net::SocketAddr) -> [TcpStream; 2] {
         let idle = TcpStream::connect(address).await.unwrap();
         let mut begun = TcpStream::connect(address).await.unwrap();
@@ -293,7 +294,7 @@ mod tests {
         });
         let limits = Limits { chunk_time: Duration::from_secs(1), ..Limits::DEFAULT };
         let (address, _stop) = start_app(app, limits).await;
-        // Uploads pieces with a pause before each, and reads the response.
+        // Uploads chunks with a pause before each, then reads the response.
         let upload = async |piece_length: usize, pieces: usize| {
             let mut stream = TcpStream::connect(address).await.unwrap();
             let head =

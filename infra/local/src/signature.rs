@@ -1,8 +1,8 @@
-//! Verifies Signature Version 4 of calls to DynamoDB and SNS. s3s verifies calls to S3.
+//! Verifies AWS Signature Version 4 on calls to DynamoDB and SNS. s3s verifies calls to S3.
 //!
-//! Both services are called by `POST /` without a query, so the canonical request needs no
-//! normalisation of paths. Every `x-amz-` header must be signed, because one of them names the
-//! operation of DynamoDB.
+//! Both services are called with `POST /` and no query, so the canonical request needs no path
+//! normalisation. Every `x-amz-` header must be signed, because `x-amz-target` names the DynamoDB
+//! operation.
 //!
 //! Reference:
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>
@@ -16,10 +16,10 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-/// The largest accepted difference to the clock of the caller, as on AWS.
+/// The maximum accepted difference from the caller's clock, as on AWS.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(15);
 
-/// The access keys of a stack; new ones on each start.
+/// The access keys of a stack. Each start generates new ones.
 #[derive(Clone, serde::Serialize)]
 pub(crate) struct AccessKeys {
     pub(crate) access_key: String,
@@ -38,8 +38,9 @@ impl AccessKeys {
         self.verify(headers, body, service, now).is_some()
     }
 
-    /// Whether the headers alone are those of a signed call: access key id, service, date and
-    /// signed headers. Checked before the body is read, so that strangers cannot send long bodies.
+    /// Whether the headers have the access key id, service, date and signed headers of a valid
+    /// call. Checked before the body is read, so that callers without the access key id cannot send
+    /// long bodies.
     pub(crate) fn may_have_signed(&self, headers: &HeaderMap, service: &str, now: Timestamp) -> bool {
         self.parse(headers, service, now).is_some()
     }
@@ -90,14 +91,14 @@ impl AccessKeys {
             key = hmac::sign(&hmac::Key::new(HMAC_SHA256, &key), part.as_bytes()).as_ref().to_vec();
         }
         let key = hmac::Key::new(HMAC_SHA256, &key);
-        // Compares in constant time.
+        // The comparison takes constant time.
         hmac::verify(&key, to_sign.as_bytes(), &signature).ok()
     }
 }
 
-/// The signature of a call, as its headers state it.
+/// The signature of a call, as stated in its headers.
 struct Signature<'a> {
-    /// The value of `x-amz-date`.
+    /// The value of the header `x-amz-date`.
     time: &'a str,
     date: &'a str,
     region: &'a str,
@@ -128,7 +129,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// The case `post-vanilla` of AWS's test suite.
+    /// The test case `post-vanilla` of AWS's Signature Version 4 test suite.
     #[test]
     fn accepts_aws_test_vector_and_rejects_changes() {
         let keys = AccessKeys {

@@ -1,4 +1,4 @@
-//! Serves the static site and the public lists like CloudFront does.
+//! Serves the static site and the public lists as CloudFront does.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use bukti_store::PublicFiles;
 use percent_encoding::percent_decode_str;
 
-/// The security headers that CloudFront adds to every response, by the template.
+/// The security headers that CloudFront adds to every response, as defined in the template.
 const HEADERS: [(&str, &str); 5] = [
     (
         "content-security-policy",
@@ -23,13 +23,14 @@ const HEADERS: [(&str, &str); 5] = [
 const NO_SITE: &str = "Bukti runs without its site. Run `cargo xtask up` to build the site and start both, or \
     `bukti-local --site DIR` to serve a built one.\n";
 
-/// A site in a folder, or none.
+/// The folder of the built site, if there is one.
 pub(crate) struct Site {
     root: Option<PathBuf>,
 }
 
 impl Site {
-    /// Without a folder, every path responds with a text that says how to get a site.
+    /// Opens a site. Without a folder, every path responds with a text that explains how to get a
+    /// site.
     ///
     /// # Errors
     ///
@@ -38,7 +39,7 @@ impl Site {
         Ok(Self { root: root.map(Path::canonicalize).transpose()? })
     }
 
-    /// Handles a request for this path.
+    /// Handles a request for a path of the site. Only GET and HEAD are allowed.
     pub(crate) async fn handle(&self, method: &Method, path: &str, headers: &HeaderMap) -> Response<Body> {
         let mut response = if method != Method::GET && method != Method::HEAD {
             plain_text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD.\n")
@@ -55,7 +56,7 @@ impl Site {
     }
 }
 
-/// Serves a file of the public bucket, to every origin.
+/// Serves a file of the public bucket to pages of any origin.
 pub(crate) async fn public_file(bucket: &Path, method: &Method, path: &str) -> Response<Body> {
     let found = async {
         let name = file_name(path)?;
@@ -129,10 +130,10 @@ async fn serve(root: &Path, path: &str, headers: &HeaderMap) -> Response<Body> {
     response
 }
 
-/// The file or folder that serves a path. All links in SMS share one page, and `/verify`, which is
-/// printed on every certificate, is the Indonesian page of the verifier.
+/// Returns the file or folder that serves a path. All links in SMS share one page. `/verify`, which
+/// is printed on every certificate, is the Indonesian page of the verifier.
 fn page_of(name: &str) -> &str {
-    // Links are `s/TOKEN`, or `s/TOKEN` under a language.
+    // Links have the form `s/TOKEN`, optionally with a language tag in front, such as `en/s/TOKEN`.
     let folder = name.rsplit_once('/').filter(|(_, token)| !token.is_empty()).map(|(folder, _)| folder);
     match folder {
         _ if name == "verify" => "verifikasi",
@@ -143,8 +144,8 @@ fn page_of(name: &str) -> &str {
     }
 }
 
-/// The decoded name of a file under the root. `None` if a part of it is hidden or could lead
-/// outside.
+/// Decodes the path of a file below the root. Returns `None` if a component is hidden or could lead
+/// outside the root.
 fn file_name(path: &str) -> Option<String> {
     let path = percent_decode_str(path).decode_utf8().ok()?;
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
@@ -154,7 +155,7 @@ fn file_name(path: &str) -> Option<String> {
 
 struct SiteFile {
     path: PathBuf,
-    /// The name without the extension of its encoding.
+    /// The name without the suffix of the encoding.
     name: String,
     encoding: Option<&'static str>,
     etag: String,
@@ -181,7 +182,8 @@ async fn find(root: &Path, name: &str, headers: &HeaderMap) -> Option<SiteFile> 
     Some(SiteFile { path, name, encoding: None, etag })
 }
 
-/// The real path of a file and its ETag. `None` if a symbolic link leads out of the root.
+/// Returns the canonical path of a file and its ETag. `None` if a symbolic link leads outside the
+/// root.
 async fn file_below(root: &Path, path: PathBuf) -> Option<(PathBuf, String)> {
     let path = tokio::fs::canonicalize(path).await.ok().filter(|path| path.starts_with(root))?;
     let data = tokio::fs::metadata(&path).await.ok().filter(std::fs::Metadata::is_file)?;
@@ -375,7 +377,7 @@ mod tests {
         let (_, content) = policy.split_once("ContentSecurityPolicy: !Sub >-\n").unwrap();
         let lines = content.lines().take_while(|line| line.starts_with("              "));
         let content = lines.map(str::trim).collect::<Vec<_>>().join(" ");
-        // The embedded bucket has the origin of the site.
+        // The embedded bucket has the same origin as the site.
         let (before, bucket) = content.split_once(" https://${AWS::StackName}-documents-").unwrap();
         let content = format!("{before};{}", bucket.split_once(';').unwrap().1);
         let mut expected = vec![("content-security-policy", &*content)];
@@ -397,7 +399,8 @@ mod tests {
             policy.contains("StrictTransportSecurity: { Override: true,"),
             "CloudFront adds HSTS, which needs TLS"
         );
-        // Both policies share these headers, and all three behaviours have one of the policies.
+        // Both policies share these headers, and each of the three behaviours has one of the
+        // policies.
         assert_eq!(template.matches("Config: *SecurityHeadersConfig").count(), 1);
         assert_eq!(template.matches("Config: *CustomHeadersConfig").count(), 1);
         assert_eq!(template.matches("ResponseHeadersPolicyId: !Ref SecurityHeaders").count(), 2);

@@ -1,8 +1,10 @@
-//! SNS: `Publish` to a phone number, by the query protocol. Accepted SMS go to the outbox.
+//! SNS: implements `Publish` to a phone number with the query protocol. Accepted SMS go to the
+//! outbox.
 //!
-//! Unlike SNS, it drops a message whose attribute `Bukti.DeduplicationId` it has seen, and reports
-//! success. A sender that died between the response and its own record of it can then retry without
-//! a duplicate. SNS ignores the attribute, so on AWS the SMS is sent twice in this case.
+//! Unlike SNS, it drops a message with a known `Bukti.DeduplicationId` attribute and reports
+//! success. A sender that crashed before recording a successful response can therefore retry
+//! without sending a duplicate. SNS ignores the attribute, so on AWS the SMS is sent twice in this
+//! case.
 
 use std::collections::HashMap;
 
@@ -13,10 +15,10 @@ use jiff::Timestamp;
 
 use crate::outbox::{Outbox, Sms};
 
-/// The longest text of an SMS that SNS accepts, in characters.
+/// The maximum length of an SMS text that SNS accepts, in characters.
 const MAX_LENGTH: usize = 1600;
 
-/// Handles a call whose body is this form.
+/// Handles a call, given its form-encoded body.
 pub(crate) fn handle(outbox: &Outbox, form: &[u8]) -> Response {
     let form: HashMap<String, String> = form_urlencoded::parse(form).into_owned().collect();
     match form.get("Action").map(String::as_str) {
@@ -67,8 +69,8 @@ pub(crate) fn handle(outbox: &Outbox, form: &[u8]) -> Response {
     )
 }
 
-/// The string value of a message attribute. The form has numbered entries, each with a name and a
-/// value.
+/// Returns the string value of a message attribute. The form numbers the attributes, each of which
+/// has a name and a value.
 fn attribute<'a>(form: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
     (1..=10).find_map(|number| {
         let entry = format!("MessageAttributes.entry.{number}");
@@ -86,7 +88,7 @@ fn is_e164(number: &str) -> bool {
     })
 }
 
-/// A random UUID (version 4).
+/// Generates a random UUID (version 4).
 pub(crate) fn uuid() -> String {
     let bits: u128 = rand::random();
     let bits = (bits & !(0xf << 76) & !(0b11 << 62)) | (4 << 76) | (0b10 << 62);
@@ -94,7 +96,8 @@ pub(crate) fn uuid() -> String {
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
-/// An error response of the query protocol. Code and message must not need escaping.
+/// Creates an error response of the query protocol. `code` and `message` must not need XML
+/// escaping.
 pub(crate) fn error_response(status: StatusCode, code: &str, message: &str) -> Response {
     let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
     xml(

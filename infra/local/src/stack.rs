@@ -1,4 +1,4 @@
-//! The stack as a whole: starts, observes and stops services and functions.
+//! The embedded stack as a whole: starts, monitors and stops the services and the functions.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -46,24 +46,24 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The options of a stack.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The port on 127.0.0.1; 0 takes a free one.
+    /// The port on 127.0.0.1; 0 selects a free one.
     pub port: u16,
-    /// The data folder. Created if it is missing.
+    /// The data folder. It is created if it does not exist.
     pub data: PathBuf,
-    /// The folder of the built site.
+    /// The folder of the built site. Without it, the stack serves only the API and its own pages.
     pub site: Option<PathBuf>,
     /// A file of additional vaccines, in the format of `functions/lib/domain/vaccines.json`.
     pub vaccines: Option<PathBuf>,
-    /// The countries besides Indonesia whose phones get SMS, such as `+60,+65`.
+    /// Countries besides Indonesia whose phone numbers can receive SMS, such as `+60,+65`.
     pub phone_countries: Option<String>,
-    /// The retries of a record of the stream.
+    /// The retries for a stream record.
     pub stream_retry: Retry,
-    /// The retries of a feed.
+    /// The retries for the import of a feed.
     pub feed_retry: Retry,
 }
 
 impl Default for Options {
-    /// Port 8080, data in `.bukti`, and the template's numbers of retries.
+    /// Uses port 8080, the data folder `.bukti`, and the template's retry counts.
     fn default() -> Self {
         let retry =
             |retries| Retry { first: Duration::from_millis(100), longest: Duration::from_secs(10), retries };
@@ -79,13 +79,13 @@ impl Default for Options {
     }
 }
 
-/// A running stack. End it with [`Stack::stop`]: if it is dropped, its tasks continue.
+/// A running stack. Call [`Stack::stop`] to end it; dropping it leaves its tasks running.
 pub struct Stack {
     dispatcher: Arc<Dispatcher>,
     folder: DataFolder,
-    /// Tells event sources and background tasks to stop.
+    /// Signals the event sources and background tasks to stop.
     stop: watch::Sender<bool>,
-    /// Closes the services, which running functions need until they finish.
+    /// Closes the services. Running functions need them until they finish.
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
     workers: Vec<JoinHandle<()>>,
@@ -93,20 +93,20 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Starts a stack with Bukti's functions. Returns once it accepts requests.
+    /// Starts a stack with Bukti's functions. Returns once the stack accepts requests.
     ///
     /// # Errors
     ///
-    /// [`StartError`], whose message says what to do.
+    /// Returns a [`StartError`], whose message says what to do.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         Self::start_with(options, Handlers::bukti).await
     }
 
-    /// Starts a stack with other functions.
+    /// Starts a stack with custom functions.
     ///
     /// # Errors
     ///
-    /// As [`Stack::start`].
+    /// See [`Stack::start`].
     pub async fn start_with(
         options: Options,
         handlers: impl FnOnce(&Aws) -> Handlers,
@@ -167,7 +167,7 @@ impl Stack {
         let app = Router::new().fallback(dispatch).with_state(Arc::clone(&dispatcher));
         let server = tokio::spawn(server::serve(listener, app, Limits::DEFAULT, closed.clone()));
 
-        // As on AWS: create the resources, then start the functions and their event sources.
+        // As on AWS, create the resources first, then start the functions and their event sources.
         let started = async {
             let provisioner = Provisioner::new(&info).await;
             provisioner.create_missing_table().await?;
@@ -218,8 +218,8 @@ impl Stack {
                 redrive,
                 metrics: aws.metrics.clone(),
             };
-            // Cannot fail: it is set here only. From now on, a feed that is put is delivered; those
-            // that exist are delivered below.
+            // This cannot fail, because the value is set only here. From now on, newly uploaded
+            // feeds are delivered at once; existing ones are delivered below.
             let _ = dispatcher.functions.set(functions);
             for (key, size) in provisioner.pending_feeds().await? {
                 feeds.deliver(&key, size);
@@ -231,7 +231,7 @@ impl Stack {
             Err(error) => {
                 close.send_replace(true);
                 stop.send_replace(true);
-                // Waits until the port is free, so that the caller can try again.
+                // Wait until the port is free, so that the caller can try again.
                 let _ = server.await;
                 return Err(error.into());
             }
@@ -240,26 +240,26 @@ impl Stack {
         Ok(Self { dispatcher, folder, stop, close, server, workers, flusher })
     }
 
-    /// The address, `http://127.0.0.1:PORT`.
+    /// The address of the stack, `http://127.0.0.1:PORT`.
     pub fn url(&self) -> &str {
         &self.dispatcher.info.endpoint
     }
 
-    /// The addresses, names and keys of the services.
+    /// The addresses, resource names and access keys of the services.
     pub fn info(&self) -> &StackInfo {
         &self.dispatcher.info
     }
 
-    /// The SMS that were sent, oldest first.
+    /// Returns all SMS in the outbox, oldest first.
     ///
     /// # Errors
     ///
-    /// If the file of the outbox cannot be read.
+    /// If the outbox file cannot be read.
     pub fn outbox(&self) -> std::io::Result<Vec<Sms>> {
         self.dispatcher.outbox.all()
     }
 
-    /// Waits until the backlog is empty. Returns `false` if the timeout passes before.
+    /// Waits until the backlog is empty. Returns `false` if `timeout` passes first.
     pub async fn wait_idle(&self, timeout: Duration) -> bool {
         let Some(functions) = self.dispatcher.functions.get() else { return false };
         let deadline = tokio::time::Instant::now() + timeout;
@@ -273,13 +273,13 @@ impl Stack {
     }
 
     /// Stops the stack: rejects new requests, waits up to five seconds for running functions, then
-    /// closes the services. Events that were not processed are delivered again by the next start.
+    /// closes the services. The next start delivers unprocessed events again.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         let mut workers = self.workers;
         let finished = async {
             for worker in &mut workers {
-                // An error means that the task panicked; there is nothing to wait for.
+                // An error means that the task panicked, so it has already ended.
                 let _ = worker.await;
             }
             if let Some(functions) = self.dispatcher.functions.get() {
@@ -315,8 +315,8 @@ async fn listen(port: u16) -> Result<tokio::net::TcpListener, StartError> {
     })
 }
 
-/// Creates the signer of a new table. A signer from the secrets file of an earlier version is moved
-/// to the table and stays active.
+/// Creates a signer for a new table. If an earlier version stored a signer in the secrets file,
+/// moves it to the table, where it stays active.
 async fn ensure_signer(folder: &DataFolder, aws: &Aws) -> anyhow::Result<()> {
     let (signers, now) = (Signers::new(aws), jiff::Timestamp::now());
     if let Some(former) = folder.former_signer()? {

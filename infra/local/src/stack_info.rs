@@ -1,33 +1,34 @@
-//! The addresses, names and keys of a stack.
+//! The addresses, resource names and access keys of a stack.
 
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// The addresses, names and keys of a stack's services. `/_stack.json` serves them to programs on
-/// this machine, without the keys.
+/// The addresses, resource names and access keys of a stack's services. `/_stack.json` serves them
+/// to programs on this machine, without the access keys.
 #[derive(Clone, Serialize)]
 pub struct StackInfo {
-    /// The address of all services.
+    /// The URL of all services.
     pub endpoint: String,
-    /// The table.
+    /// The name of the table.
     pub table: String,
-    /// The private bucket.
+    /// The name of the private bucket.
     pub bucket: String,
-    /// The bucket of the public trust and revocation lists.
+    /// The name of the bucket with the public trust and revocation lists.
     pub public_bucket: String,
-    /// The file of the secrets. Only its owner can read it.
+    /// The file with the functions' secrets. Only its owner can read it.
     pub secrets: PathBuf,
-    /// The file of the root that certifies signers.
+    /// The file with the root, which certifies signers.
     pub root: PathBuf,
-    /// The region that signatures of calls name.
+    /// The region that signed calls must name.
     pub region: String,
-    /// The JSON file of the keys below, with fields of the same names. Only its owner can read it.
+    /// The JSON file with the access keys below, under the same field names. Only its owner can
+    /// read it.
     pub access_keys: PathBuf,
-    /// The access key id; a new one on each start.
+    /// The access key id. Each start generates a new one.
     #[serde(skip)]
     pub access_key: String,
-    /// The secret access key; a new one on each start.
+    /// The secret access key. Each start generates a new one.
     #[serde(skip)]
     pub secret_key: String,
 }

@@ -1,28 +1,28 @@
-//! The error of a stack that cannot start.
+//! The error of a stack that fails to start.
 
 use std::path::PathBuf;
 
-/// Why a stack cannot start. Each message says what to do.
+/// The reason why a stack cannot start. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port is in use, or may not be used.
+    /// The port is in use, or the process is not allowed to use it.
     #[error(
         "cannot listen on port {port} ({reason}): stop the program that uses it, or choose another with --port {other}"
     )]
     Port {
-        /// The port that was requested.
+        /// The requested port.
         port: u16,
-        /// The error of the system.
+        /// The error message of the operating system.
         reason: String,
-        /// A port to suggest.
+        /// Another port, which the message suggests.
         other: u16,
     },
-    /// The data folder cannot be created or written.
+    /// The data folder, or a file in it, cannot be created or written.
     #[error("cannot write to {} ({reason}): choose another folder with --data DIR", folder.display())]
     Unwritable {
-        /// The folder, or the file in it.
+        /// The data folder, or the file in it.
         folder: PathBuf,
-        /// The error of the system.
+        /// The error message of the operating system.
         reason: String,
     },
     /// Another stack has locked the data folder.
@@ -31,18 +31,18 @@ pub enum StartError {
         folder.display()
     )]
     Locked {
-        /// The folder.
+        /// The locked data folder.
         folder: PathBuf,
     },
     /// The folder of the site does not exist.
     #[error("there is no site in {} ({reason}): build it with `cargo xtask site`, or omit --site", folder.display())]
     NoSite {
-        /// The folder that was requested.
+        /// The requested folder.
         folder: PathBuf,
-        /// The error of the system.
+        /// The error message of the operating system.
         reason: String,
     },
-    /// Any other error.
+    /// Any other error, with its causes.
     #[error("Bukti cannot start: {0:#}")]
     Other(anyhow::Error),
 }

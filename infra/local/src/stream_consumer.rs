@@ -1,18 +1,19 @@
-//! A consumer of the stream, with the guarantees of Lambda's event source mapping:
+//! A stream consumer with the guarantees of Lambda's event source mapping:
 //!
-//! - At-least-once delivery: the checkpoint advances only after the function has responded, and is
-//!   saved only after the effects are on disk.
-//! - Order per partition key: records are distributed over lanes by their key, and a lane processes
-//!   one batch at a time.
-//! - Partial batch failures (`ReportBatchItemFailures`): the first failed record and those after it
-//!   are retried with exponential backoff. After all retries, the record goes to the dead-letter
-//!   queue, and the lane continues with the next.
+//! - At-least-once delivery: the checkpoint advances only after the function has responded, and it
+//!   is saved only after the effects are on disk.
+//! - Order per partition key: records are assigned to lanes by partition key, and each lane
+//!   processes one batch at a time.
+//! - Partial batch failures (`ReportBatchItemFailures`): the first failed record and the records
+//!   after it are retried with exponential backoff. After all retries, the failed record goes to
+//!   the dead-letter queue, and the lane continues with the next record.
 //! - Filters (`FilterCriteria`): records that do not match count as processed.
 //! - Bisection: if the function fails as a whole, the batch is halved until the failing record is
-//!   alone.
+//!   isolated.
 //!
-//! A record that keeps failing blocks its own lane only. The checkpoint stays before it, so a
-//! restart delivers all later records again, which is safe because functions are idempotent.
+//! A record that keeps failing blocks only its own lane. The checkpoint does not advance past it,
+//! so a restart delivers all later records again. This is safe because the functions are
+//! idempotent.
 
 mod lane;
 #[cfg(test)]
@@ -34,15 +35,16 @@ use crate::dead_letters::DeadLetters;
 use crate::dynamodb::{Position, Stream, StreamEntry};
 use crate::stream_source::StreamSource;
 
-/// The number of batches that are processed concurrently. More would only contend for the table.
+/// The number of batches processed concurrently. More would only contend for the table.
 const LANES: usize = 4;
-/// The most records that were read and are not yet processed.
+/// The maximum number of records that have been read but not yet processed.
 const MAX_UNPROCESSED: usize = 2000;
-/// The most records per read. In memory, a record is several times as large as in the table.
+/// The maximum number of records per read. In memory, a record is several times its size in the
+/// table.
 const MAX_READ: usize = 250;
-/// The shortest interval between reads, so that concurrent writes are read together.
+/// The minimum interval between reads, so that concurrent writes are read together.
 const READ_INTERVAL: Duration = Duration::from_millis(20);
-/// The longest interval between reads, for writes that were not signalled.
+/// The maximum interval between reads, in case a write was not signalled.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) struct StreamConsumer {
@@ -53,11 +55,11 @@ pub(crate) struct StreamConsumer {
     pub(crate) retry: Retry,
 }
 
-/// A record on its way to the function.
+/// A record that is queued for the function.
 struct QueuedRecord {
     position: Position,
     record: EventRecord,
-    /// Counts the record as unprocessed until it is dropped.
+    /// Counts the record as unprocessed until the permit is dropped.
     _permit: OwnedSemaphorePermit,
 }
 
@@ -96,7 +98,7 @@ impl StreamConsumer {
                         let Some(record) = entry.record else { continue };
                         let lane = usize::try_from(entry.partition % LANES as u64).unwrap_or_default();
                         let queued = QueuedRecord { position, record, _permit: permit };
-                        // Fails only if the lane has ended, because the stack is stopping.
+                        // This fails only if the lane has ended because the stack is stopping.
                         let _ = lanes[lane].send(queued);
                     }
                     continue;
@@ -116,7 +118,7 @@ impl StreamConsumer {
         tasks.join_all().await;
     }
 
-    /// Reads as many records as may become unprocessed, and at least one.
+    /// Reads at least one record, and at most as many as the limit of unprocessed records allows.
     async fn read(
         &self,
         after: Position,

@@ -14,8 +14,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 /// The time after which the command reports that a job has not started.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// The time without progress after which the intake on AWS has given up: three attempts of 15 minutes
-/// each, plus the delays between them.
+/// The time without progress after which the intake on AWS has given up: three attempts of 15
+/// minutes each, plus the delays between them.
 const STALL_TIMEOUT: Duration = Duration::from_secs(50 * 60);
 /// The time without progress after which the command queries the backlog of an embedded stack.
 const STALL_CHECK: Duration = Duration::from_secs(5);

@@ -1,5 +1,5 @@
-//! A lane of a consumer: processes the records of some partition keys in order, one batch at a
-//! time.
+//! A lane of a stream consumer: processes the records of some partition keys in order, one batch at
+//! a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::{QueuedRecord, StreamConsumer};
 use crate::dynamodb::Position;
 
-/// The most records of a batch.
+/// The maximum number of records in a batch.
 const MAX_BATCH: usize = 100;
 /// The error code of a record that the function reported as failed.
 const ITEM_FAILED: &str = "item_failed";
@@ -18,21 +18,21 @@ const ITEM_FAILED: &str = "item_failed";
 pub(super) struct Lane {
     consumer: Arc<StreamConsumer>,
     queue: mpsc::UnboundedReceiver<QueuedRecord>,
-    /// Records that were taken from the queue and are not yet processed.
+    /// Records taken from the queue that have not been processed yet.
     waiting: Vec<QueuedRecord>,
-    /// The size of the next batch. It is halved when a batch fails as a whole, and doubled when one
-    /// succeeds.
+    /// The maximum size of the next batch. It is halved when a batch fails as a whole, and doubled
+    /// when a batch succeeds.
     batch_size: usize,
-    /// The failing record at the head of the lane, and the number of its failed attempts.
+    /// The failing record at the head of the lane, and the number of failed attempts.
     failing: Option<(Position, u32)>,
     consecutive_failures: u32,
 }
 
 enum Outcome {
     AllSucceeded,
-    /// The record at this index failed; those before it succeeded.
+    /// The record at this index failed; all records before it succeeded.
     FailedAt(usize),
-    /// The function panicked or timed out, with its error code.
+    /// The function panicked or timed out, as the error code says.
     Failed(&'static str),
 }
 
@@ -58,8 +58,8 @@ impl Lane {
         }
     }
 
-    /// Takes records from the queue, and waits for one if there is none. Returns `false` once the
-    /// lane has to end.
+    /// Takes records from the queue, waiting for one if no record is left to process. Returns
+    /// `false` if the lane must end.
     async fn fill(&mut self, stop: &mut watch::Receiver<bool>) -> bool {
         if self.waiting.is_empty() {
             tokio::select! {
@@ -80,8 +80,8 @@ impl Lane {
         true
     }
 
-    /// Invokes the function with the next batch. Returns the backoff before the next attempt if a
-    /// record failed and has to be retried.
+    /// Invokes the function with the next batch. If a record failed and must be retried, returns
+    /// the backoff before the next attempt.
     async fn process_batch(&mut self) -> Option<Duration> {
         let batch = &self.waiting[..self.batch_size.min(self.waiting.len())];
         let attempted = batch.len();
@@ -106,7 +106,7 @@ impl Lane {
             }
         };
         self.consecutive_failures += 1;
-        // If a batch of several records failed as a whole, it is unknown which of them caused it.
+        // If a batch of several records fails as a whole, the record that caused it is unknown.
         let is_record_known = code == ITEM_FAILED || attempted == 1;
         if is_record_known && self.count_failed_attempt(code).await {
             return None;
@@ -114,8 +114,8 @@ impl Lane {
         Some(self.consumer.retry.backoff(self.consecutive_failures))
     }
 
-    /// Counts a failed attempt of the first record, and moves it to the dead-letter queue after all
-    /// retries. Returns whether it was moved.
+    /// Counts a failed attempt of the first record. After all retries, moves the record to the
+    /// dead-letter queue. Returns whether it was moved.
     async fn count_failed_attempt(&mut self, code: &'static str) -> bool {
         let position = self.waiting[0].position;
         let attempts =
@@ -141,7 +141,8 @@ impl Lane {
         true
     }
 
-    /// Removes the first records, which are processed or dead letters.
+    /// Removes the first `count` records, which have been processed or moved to the dead-letter
+    /// queue.
     fn complete(&mut self, count: usize) {
         let completed = self.waiting.drain(..count).map(|queued| queued.position);
         self.consumer.checkpoint.complete(completed);

@@ -53,7 +53,7 @@ fn key(record: &EventRecord, name: &str) -> String {
 
 type Seen = Arc<Mutex<Vec<(String, String)>>>;
 
-/// A handler that records the keys it has seen and fails as `failure` decides.
+/// A handler that records the keys it receives and fails as `failure` specifies.
 fn recording_handler(
     seen: &Seen,
     failure: impl Fn(&EventRecord) -> Failure + Send + Sync + 'static,
@@ -169,7 +169,8 @@ async fn dead_letters_only_the_records_that_keep_failing() {
     running.wait_idle().await;
     running.stop().await;
     let mut order: Vec<_> = seen.lock().unwrap().iter().map(|(_, sk)| sk.clone()).collect();
-    // Delivery is at least once: records before a panic in the same batch are delivered again.
+    // Delivery is at least once: if a record panics, earlier records of the same batch are
+    // delivered again.
     order.sort();
     order.dedup();
     let expected: Vec<_> = (0..40).map(|n| format!("{n:02}")).filter(|n| n != "07" && n != "23").collect();
@@ -212,7 +213,7 @@ async fn failing_record_blocks_its_lane_only_and_survives_a_stop() {
     let (stop, stopped) = watch::channel(false);
     let task = tokio::spawn(consumer.run(stopped));
     let others = async {
-        // Records of the same lane wait behind the failing one.
+        // Records in the same lane wait behind the failing record.
         while seen.lock().unwrap().len() < 30 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

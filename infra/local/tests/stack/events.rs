@@ -1,4 +1,4 @@
-//! The event sources: the stream of the table, and the feeds of the bucket.
+//! Tests the event sources: the stream of the table, and the feeds in the bucket.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

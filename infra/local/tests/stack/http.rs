@@ -1,4 +1,4 @@
-//! Dispatch of HTTP requests, and the request guard.
+//! Tests the dispatch of HTTP requests, and the request guard.
 
 use std::time::Duration;
 

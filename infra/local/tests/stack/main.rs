@@ -1,8 +1,8 @@
-//! Tests the stack from outside, by the AWS SDKs and plain HTTP.
+//! Tests the stack from the outside, with the AWS SDKs and plain HTTP.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-/// A client of an AWS SDK for a stack.
+/// Creates an AWS SDK client for a stack.
 macro_rules! client {
     ($sdk:ident, $info:expr $(, $path_style:ident)?) => {{
         let info: &StackInfo = $info;
@@ -40,12 +40,12 @@ async fn start(data: &Path) -> Stack {
     Stack::start(Options { port: 0, data: data.to_owned(), ..Default::default() }).await.unwrap()
 }
 
-/// Functions that record the events that they are invoked with.
+/// Functions that record the events they are invoked with.
 #[derive(Clone, Default)]
 struct Recorder {
-    /// The number of records of doses.
+    /// The number of dose records received from the stream.
     records: Arc<AtomicUsize>,
-    /// The keys of feeds.
+    /// The keys of the feeds received.
     feeds: Arc<Mutex<Vec<String>>>,
 }
 
@@ -65,7 +65,7 @@ impl Recorder {
                 name: "test",
                 filter: Filter::of(&["{}"]),
                 handler: Arc::new(move |event| {
-                    // The table also has the first signer.
+                    // The stream also contains the first signer, which is not counted.
                     let doses = event.records.iter().filter(|record| !concerns_publishing(record)).count();
                     records.fetch_add(doses, Ordering::SeqCst);
                     Box::pin(async { DynamoDbEventResponse::default() })
@@ -80,7 +80,7 @@ impl Recorder {
     }
 }
 
-/// Sends an HTTP request as it is. Returns status, head and body of the response.
+/// Sends a raw HTTP request. Returns the status, head and body of the response.
 async fn send(url: &str, request: &str) -> (u16, String, String) {
     let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();

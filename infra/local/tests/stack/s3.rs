@@ -1,4 +1,4 @@
-//! S3: presigned URLs, uploads, lifecycle rules.
+//! Tests S3: presigned URLs, uploads and lifecycle rules.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! Calls of DynamoDB and SNS that are not signed with the keys of the stack.
+//! Tests calls to DynamoDB and SNS that are not signed with the stack's keys.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -26,7 +26,7 @@ async fn calls_need_the_secret_key_of_the_stack() {
         (&info.access_key.clone().into(), &info.secret_key.clone().into())
     );
 
-    // The URL of every document has the access key id, but not the secret key.
+    // The URL of every document contains the access key id, but not the secret key.
     let stranger = StackInfo { secret_key: "another".to_owned(), ..info.clone() };
     let rejected = client!(aws_sdk_dynamodb, &stranger).list_tables().send().await.unwrap_err();
     assert_eq!(rejected.raw_response().unwrap().status().as_u16(), 403);
@@ -76,19 +76,20 @@ async fn rejects_unsigned_calls_before_their_body() {
     let begun = std::time::Instant::now();
     assert_eq!(send(stack.url(), &wrongly_signed("stranger", target)).await.0, 403);
     assert!(begun.elapsed() < Duration::from_secs(5), "rejected by the headers alone");
-    // With the access key id, which the URLs of documents have, the time limit of bodies applies.
+    // Document URLs contain the access key id. A caller who knows it can send a body, but only
+    // within the time limit.
     let timed_out = tokio::time::timeout(Duration::from_secs(30), async {
         send(stack.url(), &wrongly_signed(&stack.info().access_key, target)).await.0
     });
     assert_eq!(timed_out.await, Ok(408));
 
-    // Ten bodies of 16 MiB exceed the memory for bodies.
+    // Ten bodies of 16 MiB exceed the memory limit for bodies.
     let head = wrongly_signed(&stack.info().access_key, target).replace("1000000", "16777216");
     let long = head + &" ".repeat(16_777_214);
     let calls = (0..10).map(async |_| {
         let mut stream = TcpStream::connect(host).await.unwrap();
         let (begun, mut response) = (std::time::Instant::now(), Vec::new());
-        // Fails if the server rejects the call and closes the connection.
+        // This fails if the server rejects the call and closes the connection.
         let _ = stream.write_all(long.as_bytes()).await;
         let _ = stream.read_to_end(&mut response).await;
         begun.elapsed() < Duration::from_secs(5) && !response.starts_with(b"HTTP/1.1 408")

@@ -1,4 +1,4 @@
-//! SNS and the outbox.
+//! Tests SNS and the outbox.
 
 use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sns::types::MessageAttributeValue;

@@ -1,4 +1,4 @@
-//! The start of a stack: its port, its data folder, its demo.
+//! Tests the start of a stack: its port, its data folder and its demo.
 
 use std::io::BufRead;
 use std::os::unix::fs::PermissionsExt;
@@ -20,7 +20,7 @@ async fn allows_one_stack_per_folder_and_port() {
     let second = Stack::start(Options { port, data: other.path().to_owned(), ..Default::default() }).await;
     let Err(error @ StartError::Port { .. }) = second else { panic!("the port is in use") };
     assert!(error.to_string().contains("--port"), "{error}");
-    // Stacks with other ports and folders run at the same time, with keys of their own.
+    // Stacks with different ports and folders can run at the same time, each with its own keys.
     let third = start(other.path()).await;
     assert_ne!(third.info().secret_key, stack.info().secret_key);
     third.stop().await;
@@ -37,7 +37,7 @@ fn program_writes_files_for_its_owner_only() {
     let mut process = command.spawn().unwrap();
     let mut line = String::new();
     std::io::BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    // The public lists follow from the first signer and are written by s3s-fs.
+    // The public lists are published after the first signer exists, and s3s-fs writes them.
     let list = data.join("bucket/bukti-public/trust/signers.json");
     let deadline = SystemTime::now() + Duration::from_secs(60);
     while !list.exists() && SystemTime::now() < deadline {
@@ -48,7 +48,7 @@ fn program_writes_files_for_its_owner_only() {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            // Fails for a file that was replaced meanwhile.
+            // This fails if the file has been replaced in the meantime.
             let Ok(metadata) = std::fs::metadata(&path) else { continue };
             if metadata.permissions().mode() & 0o077 != 0 {
                 accessible.push(path.clone());
