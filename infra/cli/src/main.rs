@@ -149,8 +149,8 @@ enum Command {
     Trust(trust::Command),
     /// Verify a certificate
     ///
-    /// The exit code is 0 for valid, 1 for not valid, and 3 for a genuine certificate whose revocation
-    /// is unknown.
+    /// The exit code is 0 for valid, 1 for not valid, and 3 for a genuine certificate whose
+    /// revocation is unknown.
     #[command(after_help = examples(&[
         "bukti verify certificate.txt",
         "bukti verify --json --signer signer.pem - < certificate.txt",

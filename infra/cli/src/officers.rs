@@ -26,7 +26,7 @@ pub(crate) enum RoleName {
 pub(crate) enum Command {
     /// Add an officer, and print the secret for their authenticator app
     ///
-    /// The secret is printed once, as QR and address. Adding an existing officer replaces it.
+    /// The secret is printed once, as QR code and URL. Adding an existing officer replaces it.
     #[command(after_help = examples(&["bukti officer add 08110000001 --name \"Rina\" --role supervisor"]))]
     Add {
         /// Phone that the officer logs in with

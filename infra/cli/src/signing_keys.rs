@@ -60,7 +60,8 @@ pub(crate) enum Command {
     },
     /// Create a sealing key for the personal fields of the table
     ///
-    /// It becomes active when every function has read it. Fields that earlier keys sealed still open.
+    /// It becomes active when every function has read it. Fields that earlier keys sealed still
+    /// open.
     #[command(after_help = examples(&[
         "bukti signing-key rotate-sealing",
         "bukti signing-key rotate-sealing --kms KEY",

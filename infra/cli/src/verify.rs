@@ -44,7 +44,8 @@ pub(crate) struct VerifyOptions {
     /// Print verdict, steps and payload as JSON
     #[arg(long)]
     json: bool,
-    /// Text of the certificate, which begins with HC1:, or a file with it; `-` is the standard input
+    /// Text of the certificate, which begins with HC1:, or a file with it; `-` is the standard
+    /// input
     #[arg(value_name = "TEXT|FILE|-", value_hint = ValueHint::FilePath)]
     certificate: String,
 }

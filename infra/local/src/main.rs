@@ -18,10 +18,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// The port to listen on; 0 takes a free one.
+    /// The port to listen on; 0 selects a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// The folder of the data, which persist across restarts.
+    /// The data folder, which is kept across restarts.
     #[arg(long, value_name = "DIR", default_value = ".bukti")]
     data: PathBuf,
     /// The folder of the built site.
@@ -31,11 +31,10 @@ struct Arguments {
     /// functions/lib/domain/vaccines.json.
     #[arg(long, value_name = "FILE")]
     vaccines: Option<PathBuf>,
-    /// Countries besides Indonesia whose phones get SMS, such as +60,+65.
+    /// Countries besides Indonesia whose phone numbers can receive SMS, such as +60,+65.
     #[arg(long)]
     phone_countries: Option<String>,
-    /// A dose feed of made-up people that is imported on the first start; `/_demo` lists some of
-    /// them.
+    /// A dose feed of fictitious people, imported on the first start; `/_demo` lists some of them.
     #[arg(long, value_name = "FEED.csv")]
     demo: Option<PathBuf>,
 }

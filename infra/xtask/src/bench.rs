@@ -1,8 +1,8 @@
-//! Benchmarks of Bukti and comparable programs: certificates, cold starts, AWS costs, feeds,
+//! Benchmarks of Bukti and comparable programs: certificates, cold starts, AWS costs, imports,
 //! concurrent requests, and the site in a browser.
 //!
-//! The measured programs are in `tests/bench`: those of Bukti and plain Rust in its crates, the
-//! others in `peers/`. Packages and results are under the target folder.
+//! The measured programs are in `tests/bench`: its crates contain the programs for Bukti and plain
+//! Rust, and `peers/` contains the others. Packages and results are stored in the target folder.
 
 mod cold;
 mod pipeline;
@@ -20,16 +20,16 @@ use serde_json::Value;
 
 use crate::{Project, run, tools};
 
-/// The goal for the time of one certificate, in milliseconds (at most).
+/// The goal for the time per certificate, in milliseconds (at most).
 const GOAL_MS: f64 = 0.30;
-/// The goal for the time of Node, as a multiple of Bukti's (at least).
+/// The goal for the ratio of Node's time to Bukti's time (at least).
 const GOAL_RATIO: f64 = 24.0;
 /// The goal for the size of a PDF, in bytes (at most).
 const GOAL_BYTES: f64 = 25_000.0;
-/// The number of laps. Each lap runs all programs, so that load on the machine affects all alike;
-/// the fastest lap of each counts.
+/// The number of laps. Each lap runs all programs, so that background load affects all of them
+/// equally. For each program, the fastest lap counts.
 const LAPS: usize = 3;
-/// The share of the core's time below which the times of a program are unreliable.
+/// The minimum share of the core's busy time for a reliable measurement of a program.
 const MIN_SHARE: f64 = 0.9;
 
 #[derive(Args)]
@@ -40,37 +40,39 @@ pub struct Options {
 
 #[derive(Subcommand)]
 enum Benchmark {
-    /// One certificate from dose to PDF, compared with Node, Python, Chromium and plain Rust.
+    /// The time from dose to PDF for one certificate, compared with Node, Python, Chromium and
+    /// plain Rust.
     Certificate {
-        /// The number of certificates that Bukti makes in each of three laps. The other programs
-        /// have fixed numbers.
+        /// The number of certificates that Bukti creates in each of three laps. The other programs
+        /// use fixed numbers.
         #[arg(long, default_value_t = 2000, value_parser = value_parser!(u32).range(1..))]
         rounds: u32,
     },
     /// The cold start of a function, until its first response, compared with Node and Python.
     Cold,
-    /// The AWS costs of a million people, estimated by running every flow for some.
+    /// The AWS costs of a million people, estimated by running every flow for a smaller number.
     Cost {
-        /// The number of people.
+        /// The number of people to run the flows for.
         #[arg(long, default_value_t = 300, value_parser = value_parser!(u32).range(1..10_000))]
         people: u32,
     },
-    /// The import of a feed into the embedded stack, until its last SMS is accepted.
+    /// The import of a feed into the embedded stack, until the last SMS is accepted.
     Pipeline {
-        /// The number of rows. A run with a tenth of them comes first, to measure how time grows.
+        /// The number of rows. A run with a tenth of them comes first, to measure how the time
+        /// grows.
         #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u32).range(1000..))]
         rows: u32,
-        /// Skip the first run. Both runs of a million rows need 50 GB of disk.
+        /// Skip the first run. Both runs together, with a million rows, need 50 GB of disk space.
         #[arg(long)]
         alone: bool,
     },
-    /// Responses per second of the embedded stack to 64 concurrent callers.
+    /// The throughput of the embedded stack with 64 concurrent callers, in responses per second.
     Status {
-        /// The duration per route.
+        /// The duration per route, in seconds.
         #[arg(long, default_value_t = 10, value_parser = value_parser!(u64).range(1..))]
         seconds: u64,
     },
-    /// The files that visits to the site load, and Lighthouse's scores.
+    /// The files that visits to the site load, and its Lighthouse scores.
     Site,
 }
 
@@ -99,24 +101,26 @@ fn cost(project: &Project, people: u32) -> Result<()> {
     run::stream(&mut bench, "See the message above.")
 }
 
-/// A program to measure. Its arguments are `leading`, the output folder, the rounds, and
+/// A program to measure. Its arguments are `leading`, the output folder, the number of rounds, and
 /// `trailing`.
 struct Runner {
     program: PathBuf,
     leading: Vec<OsString>,
-    /// The certificates per lap, after a third as many to warm up.
+    /// The number of certificates per lap. A third of that number is created beforehand, as a
+    /// warm-up.
     rounds: u32,
     trailing: &'static [&'static str],
     variables: Vec<(&'static str, PathBuf)>,
-    /// Whether it waits for all of its child processes, so that their CPU time can be measured.
+    /// Whether the program waits for all of its child processes, so that their CPU time can be
+    /// measured.
     waits_for_children: bool,
 }
 
-/// A row of the table.
+/// A row of the results table.
 struct Row {
-    /// The JSON that the program prints.
+    /// The JSON object that the program prints.
     fields: Value,
-    /// The program's share of the core's busy time, if the machine reports it.
+    /// The program's share of the core's busy time; `None` if it cannot be measured.
     share: Option<f64>,
 }
 
@@ -133,7 +137,7 @@ impl Row {
         self.number("median_ms").context("a row has no median_ms")
     }
 
-    /// Whether it measures a step of the row above.
+    /// Whether the row measures a step of the row above it.
     fn is_part(&self) -> bool {
         self.text("who").starts_with(' ')
     }
@@ -171,8 +175,8 @@ fn certificate(project: &Project, rounds: u32) -> Result<()> {
         variables: Vec::new(),
         waits_for_children: true,
     };
-    // In the order of the table. Bukti comes first, because it writes the data that the others
-    // print; then the Node program that the goal compares.
+    // The runners are in the order of the table. Bukti runs first, because it writes the data that
+    // the others print. The Node program that the goal refers to comes second.
     let runners = [
         rust("certificate", rounds),
         script(&node, scripts.join("certificate.mjs"), 600),
@@ -229,22 +233,22 @@ fn measure(project: &Project, core: &Core, runner: &Runner, folder: &Path) -> Re
     rows.with_context(|| format!("{} did not print rows of JSON: {output}", runner.program.display()))
 }
 
-/// The core that all programs run on.
+/// The CPU core on which all programs run.
 struct Core {
-    /// Its number; `None` without `taskset`.
+    /// The number of the core; `None` if `taskset` is not available.
     number: Option<usize>,
 }
 
-/// CPU time since the machine started, in clock ticks.
+/// The CPU time since the machine started, in clock ticks.
 struct CpuTime {
     /// The busy time of the core.
     core: f64,
-    /// The time of this process's children that have ended, and of their children.
+    /// The CPU time of this process's finished children and their descendants.
     children: f64,
 }
 
 impl Core {
-    /// Chooses the last allowed core, since the first has most of the system's own load.
+    /// Chooses the last allowed core, because the first one carries most of the system load.
     fn choose() -> Self {
         let number = run::find_program("taskset").and_then(|_| {
             let status = fs::read_to_string("/proc/self/status").ok()?;
@@ -264,7 +268,7 @@ impl Core {
         });
     }
 
-    /// Reads `/proc/stat` and `/proc/PID/stat`, see proc(5).
+    /// Reads `/proc/stat` and `/proc/self/stat`; see proc(5).
     fn cpu_time(&self) -> Option<CpuTime> {
         let name = format!("cpu{} ", self.number?);
         let stat = fs::read_to_string("/proc/stat").ok()?;
@@ -274,7 +278,8 @@ impl Core {
             .split_whitespace()
             .map_while(|number| number.parse().ok())
             .collect();
-        // All fields but `idle` and `iowait`, and those of guests, which `user` includes.
+        // The sum excludes `idle` and `iowait`, and also guest times, which `user` already
+        // includes.
         let core = ticks.iter().take(8).sum::<f64>() - ticks.get(3)? - ticks.get(4)?;
         let own = fs::read_to_string("/proc/self/stat").ok()?;
         let (_, own) = own.rsplit_once(')')?;
@@ -338,7 +343,7 @@ fn print_table(rows: &[Row]) -> Result<()> {
     Ok(())
 }
 
-/// With about three significant digits.
+/// Formats a time with about three significant digits.
 fn milliseconds(ms: f64) -> String {
     match ms {
         ..1.0 => format!("{ms:.3}"),

@@ -1,4 +1,4 @@
-//! Kill tests and fault injection: runs `tests/tests/chaos` with more rows.
+//! Kill tests and fault injection: runs `tests/tests/chaos` with larger feeds.
 
 use anyhow::Result;
 use clap::{Args, Subcommand, value_parser};
@@ -13,41 +13,41 @@ pub struct Options {
 
 #[derive(Subcommand)]
 enum ChaosTest {
-    /// Import a feed while the stack is killed at random times.
+    /// Import a feed while killing the stack at random times.
     Kill {
-        /// The approximate number of rows of the feed.
+        /// The approximate number of rows in the feed.
         #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(100..))]
         rows: u32,
         /// The number of kills.
         #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..))]
         kills: u32,
-        /// The seed of the times of the kills.
+        /// The seed for the random times.
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Import a feed while a fifth of all service calls fail, in every way in which they can.
+    /// Import a feed while a fifth of all service calls fail, in every possible way.
     Faults {
-        /// The approximate number of rows of the feed.
+        /// The approximate number of rows in the feed.
         #[arg(long, default_value_t = 2000, value_parser = value_parser!(u32).range(100..))]
         rows: u32,
-        /// The seed of the faults.
+        /// The seed for the injected faults.
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
 }
 
-/// Runs the test.
+/// Runs the chosen test.
 ///
 /// # Errors
-/// If something was lost or duplicated.
+/// If anything was lost or duplicated.
 pub fn chaos(project: &Project, options: &Options) -> Result<()> {
     let (test, rows, kills, seed) = match options.test {
         ChaosTest::Kill { rows, kills, seed } => ("kill::", rows, kills, seed),
         ChaosTest::Faults { rows, seed } => ("faults::nothing_is_lost", rows, 0, seed),
     };
     let mut tests = project.command("cargo");
-    // With `--workspace`, so that packages have the same features as in `cargo test` and are not
-    // compiled again.
+    // `--workspace` keeps the feature set the same as in `cargo test`, so that packages are not
+    // recompiled.
     tests.args(["test", "--workspace", "--test", "chaos", "--", "--nocapture", test]);
     tests.env("BUKTI_CHAOS_ROWS", rows.to_string()).env("BUKTI_CHAOS_KILLS", kills.to_string());
     tests.env("BUKTI_CHAOS_SEED", seed.to_string());

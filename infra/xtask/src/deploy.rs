@@ -16,12 +16,12 @@ use crate::files::hex;
 use crate::toolchain::Choice;
 use crate::{Project, run, sbom, site, tools};
 
-/// A script that uploads the site by boto3, which the SAM CLI includes.
+/// A script that uploads the site with boto3, which the SAM CLI includes.
 const UPLOAD_SITE: &str = include_str!("upload_site.py");
 
 #[derive(Args)]
 pub struct Options {
-    /// An environment of samconfig.toml.
+    /// An environment in samconfig.toml.
     #[arg(long, value_name = "NAME", default_value = "dev")]
     config_env: String,
     /// Compile the site with this toolchain only, instead of the first that works.
@@ -35,7 +35,7 @@ pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     let site = site::build(project, options.wasm_toolchain)?;
     let config_env = ["--config-env", &options.config_env];
     let mut build = sam.command("sam")?;
-    // Makes the programs a tenth smaller, and doubles the build time.
+    // This makes the programs a tenth smaller, but doubles the build time.
     build.arg("build").args(config_env).env("CARGO_PROFILE_RELEASE_LTO", "fat");
     run::stream(&mut build, "The message above names the function.")?;
     let built = project.root.join(".aws-sam/build");
@@ -67,9 +67,9 @@ pub fn deploy(project: &Project, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Adds a hash of code, template and settings to the description of the functions, so that a new
-/// version is published when one of them changes. The API invokes the alias of the last version,
-/// and SAM alone publishes none for a changed parameter.
+/// Adds a hash of code, template and settings to the description of each function, so that a change
+/// to any of them publishes a new version. The API invokes the alias of the latest version, and SAM
+/// itself does not publish one if only a parameter changes.
 fn add_version(built: &Path, settings: &[u8]) -> Result<()> {
     let path = built.join("template.yaml");
     let template = fs::read_to_string(&path)?;
@@ -93,10 +93,10 @@ fn with_version(template: &str, version: &str) -> Option<String> {
     Some(format!("{before}{ALIAS}    Description: Bukti {version}\n{after}"))
 }
 
-/// The version of glibc in Amazon Linux 2023.
+/// The glibc version of Amazon Linux 2023.
 const MAX_GLIBC: (u32, u32) = (2, 34);
 
-/// The SAM CLI and the programs that it calls, in a Python environment of their own.
+/// The SAM CLI and the programs that it calls, in a separate Python environment.
 struct Sam<'project> {
     project: &'project Project,
     bin: PathBuf,
@@ -108,7 +108,8 @@ impl<'project> Sam<'project> {
         Ok(Self { project, bin })
     }
 
-    /// One of its programs, for use without AWS. A region and keys must be set nevertheless.
+    /// Returns a command for one of these programs, for use without AWS. A region and access keys
+    /// must be set nevertheless.
     fn offline(&self, program: &str) -> Result<Command> {
         let mut command = self.command(program)?;
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"AWS_"))
@@ -120,9 +121,9 @@ impl<'project> Sam<'project> {
         Ok(command)
     }
 
-    /// One of its programs, with the AWS settings of the environment.
+    /// Returns a command for one of these programs, with the AWS settings of the environment.
     fn command(&self, program: &str) -> Result<Command> {
-        // sam calls cargo-lambda and zig by name, which are in its Python environment.
+        // sam calls cargo-lambda and zig by name; both are in its Python environment.
         let mut path = vec![self.bin.clone()];
         path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
         let mut command = self.project.command(self.bin.join(program));
@@ -135,7 +136,7 @@ impl<'project> Sam<'project> {
 /// Installs the SAM CLI, and Node for [`check`].
 ///
 /// # Errors
-/// If one cannot be installed.
+/// If either cannot be installed.
 pub fn install_tools(project: &Project) -> Result<()> {
     Sam::install(project)?;
     node(project).map(drop)
@@ -145,11 +146,11 @@ fn node(project: &Project) -> Result<PathBuf> {
     tools::program(project, &["node", "nodejs"], &["nodejs"], "to test the functions of CloudFront")
 }
 
-/// Checks the templates by sam, cfn-lint and our tests, and tests the functions of CloudFront. Then
-/// compiles the functions and deploys everything to an emulated account.
+/// Checks the templates with sam, cfn-lint and our tests, and tests the CloudFront functions. Then
+/// compiles the Lambda functions and deploys everything to an emulated account.
 ///
 /// # Errors
-/// At the first check that fails.
+/// If a check fails. Later checks are then skipped.
 pub fn check(project: &Project) -> Result<()> {
     let sam = Sam::install(project)?;
     let templates = templates(project)?;
@@ -169,8 +170,8 @@ pub fn check(project: &Project) -> Result<()> {
     run::stream(&mut edge_test, "A function of CloudFront fails the tests above.")?;
     let built = build(&sam)?;
     let mut deployed_test = project.command("cargo");
-    // With `--workspace`, so that packages have the same features as in `cargo test` and are not
-    // compiled again.
+    // `--workspace` keeps the feature set the same as in `cargo test`, so that packages are not
+    // recompiled.
     deployed_test.args([
         "test",
         "--workspace",
@@ -187,7 +188,7 @@ pub fn check(project: &Project) -> Result<()> {
     run::stream(&mut deployed_test, "The deployed stack failed the tests above.")
 }
 
-/// The templates of `infra`.
+/// Lists the CloudFormation templates in `infra`.
 fn templates(project: &Project) -> Result<Vec<PathBuf>> {
     let mut templates: Vec<PathBuf> = fs::read_dir(project.root.join("infra"))?
         .flatten()
@@ -198,8 +199,8 @@ fn templates(project: &Project) -> Result<Vec<PathBuf>> {
     Ok(templates)
 }
 
-/// Compiles all functions by `sam build`, without link-time optimisation, which takes most of the
-/// time. Returns the folder of the result.
+/// Compiles all functions with `sam build`, but without link-time optimisation, which would take
+/// most of the time. Returns the output folder.
 fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     let built = sam.project.target.join("sam");
     let mut build = sam.offline("sam")?;
@@ -211,8 +212,8 @@ fn build(sam: &Sam<'_>) -> Result<PathBuf> {
     Ok(built)
 }
 
-/// Compiles all functions as they are deployed, and prints the size of their zips. Returns the
-/// folder of the programs, and the size of the largest zip in megabytes.
+/// Compiles all functions as for a deployment, and prints the sizes of their zip files. Returns the
+/// folder with the programs, and the size of the largest zip file in megabytes.
 pub fn build_functions(project: &Project) -> Result<(PathBuf, f64)> {
     let sam = Sam::install(project)?;
     let mut build = sam.command("cargo-lambda")?;
@@ -220,7 +221,7 @@ pub fn build_functions(project: &Project) -> Result<(PathBuf, f64)> {
     for name in sbom::functions(&sbom::metadata(project)?) {
         build.args(["--bin", &name]);
     }
-    // Deletes the programs of functions that no longer exist.
+    // This removes the programs of functions that no longer exist.
     let built = project.target.join("lambda");
     let _ = fs::remove_dir_all(&built);
     run::stream(&mut build, "See the compiler's message above.")?;
@@ -228,8 +229,8 @@ pub fn build_functions(project: &Project) -> Result<(PathBuf, f64)> {
     Ok((built, largest))
 }
 
-/// Checks that Lambda has the glibc that the functions need, and prints the size of each zip.
-/// Returns the largest, in megabytes.
+/// Checks that the functions need no newer glibc than Lambda provides, and prints the size of each
+/// zip file. Returns the size of the largest one, in megabytes.
 fn check_programs(built: &Path) -> Result<f64> {
     let mut folders: Vec<PathBuf> = fs::read_dir(built)?.flatten().map(|entry| entry.path()).collect();
     folders.sort();
@@ -253,14 +254,14 @@ fn check_programs(built: &Path) -> Result<f64> {
     Ok(largest)
 }
 
-/// The size of a file in a zip, in megabytes.
+/// Computes the compressed size of a file in a zip archive, in megabytes.
 fn zipped_mb(file: &[u8]) -> Result<f64> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(file)?;
     Ok(encoder.finish()?.len() as f64 / 1e6)
 }
 
-/// The highest version of glibc among the symbols of a program.
+/// Finds the highest glibc version that the symbols of a program require.
 fn glibc_needed(program: &[u8]) -> Option<(u32, u32)> {
     const NAME: &[u8] = b"GLIBC_";
     let version = |at: usize| {
@@ -277,8 +278,8 @@ fn glibc_needed(program: &[u8]) -> Option<(u32, u32)> {
 mod tests {
     use super::*;
 
-    /// These tools run with production credentials. If one package has a hash, pip requires one for
-    /// all.
+    /// The tools run with production credentials, so their versions are pinned. If one package has
+    /// a hash, pip requires hashes for all.
     #[test]
     fn deploy_tools_are_pinned_by_hash() {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// All files below a folder, sorted by name, without hidden ones.
+/// Lists all files below a folder, sorted by name and without hidden files.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut entries: Vec<PathBuf> = fs::read_dir(folder)
         .with_context(|| format!("cannot read {}", folder.display()))?
@@ -14,7 +14,8 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     entries.sort();
     let mut files = Vec::new();
     for entry in entries {
-        // Hidden files are those of editors and systems. `.well-known` has files to publish.
+        // Editors and operating systems create hidden files. `.well-known` is an exception, because
+        // its files are published.
         let is_hidden = entry
             .file_name()
             .is_some_and(|name| name.as_encoded_bytes().starts_with(b".") && name != ".well-known");
@@ -38,7 +39,7 @@ pub fn copy_below(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Creates an empty folder, and deletes the content of an existing one.
+/// Creates an empty folder. If it exists, deletes its contents.
 pub fn create_empty(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
@@ -50,7 +51,7 @@ pub fn has_extension(file: &Path, extensions: &[&str]) -> bool {
     file.extension().and_then(|extension| extension.to_str()).is_some_and(|it| extensions.contains(&it))
 }
 
-/// Lower-case hexadecimal.
+/// Encodes bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,8 @@
-//! Fuzzes the parsers of untrusted input: QR texts, trust and revocation lists, requests, feeds and
-//! fields of forms.
+//! Fuzzes the parsers of untrusted input: QR code texts, trust and revocation lists, requests,
+//! feeds and form fields.
 //!
-//! The targets are in `tests/fuzz`. Corpus, findings and logs are under the target folder; the
-//! corpus is kept between runs.
+//! The fuzz targets are in `tests/fuzz`. Corpus, findings and logs are stored in the target folder,
+//! and the corpus is kept between runs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,14 +14,14 @@ use clap::Args;
 
 use crate::{Project, run, tools};
 
-/// The limits of an input's length in bytes, its time in seconds, and memory in megabytes.
+/// The limits for each input: length in bytes, time in seconds, and memory in megabytes.
 const LIMITS: [&str; 3] = ["-max_len=8192", "-timeout=10", "-rss_limit_mb=1024"];
 
 #[derive(Args)]
 pub struct Options {
-    /// The targets to fuzz [default: all of tests/fuzz, one after the other].
+    /// The targets to fuzz [default: all in tests/fuzz, one after the other].
     targets: Vec<String>,
-    /// The duration per target.
+    /// The duration per target, in seconds.
     #[arg(long, default_value_t = 600)]
     seconds: u64,
 }
@@ -56,8 +56,8 @@ pub fn fuzz(project: &Project, options: &Options) -> Result<()> {
     let cargo_fuzz = tools::cargo_install(project, "cargo-fuzz", "to build the fuzz targets")?;
     let folder = project.target.join("fuzz");
     let mut build = project.command(cargo_fuzz);
-    // Sanitizers need a nightly compiler, and would find little: the code is safe Rust, whose
-    // failures are panics, hangs and unbounded memory.
+    // Sanitizers require a nightly compiler and would find little: the code is safe Rust, which
+    // fails by panicking, hanging or using unbounded memory.
     build.args(["build", "--sanitizer", "none", "--fuzz-dir"]).arg(&sources).arg("--target-dir").arg(&folder);
     run::stream(&mut build, "See the compiler's message above.")?;
     let host = run::capture(project.command("rustc").arg("-vV"), "")?;
@@ -95,7 +95,7 @@ fn run_target(
     let seeds = project.root.join("tests/fuzz/seeds").join(target);
     let log = project.target.join(format!("xtask-logs/fuzz-{target}.log"));
     let mut command = project.command(program);
-    // libFuzzer writes new inputs to the first folder only.
+    // libFuzzer writes new inputs only to the first folder.
     command.arg(&corpus).arg(seeds).args(vector_seeds(project, folder, target)?).args(LIMITS);
     command.args([format!("-max_total_time={seconds}"), "-print_final_stats=1".to_owned()]);
     command.arg(format!("-artifact_prefix={}/", findings.display()));

@@ -1,8 +1,8 @@
 //! `cargo xtask`: builds, runs, tests, measures and deploys the system.
 //!
-//! Only Rust has to be installed by hand. Each task installs what else it needs (a wasm toolchain,
-//! Chromium, Python packages) and prints what it installs and why. All output is under cargo's
-//! target folder, except for the packages that `apt-get` installs.
+//! Only Rust has to be installed by hand. Each task installs everything else that it needs (a wasm
+//! toolchain, Chromium, Python packages), and prints what it installs and why. All output goes to
+//! cargo's target folder, except for packages that `apt-get` installs.
 
 mod bench;
 mod chaos;
@@ -31,7 +31,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
 struct Cli {
-    /// The root of the project, to run these tasks on another working tree.
+    /// The root of the project; set it to run a task on another working tree.
     #[arg(long, global = true, hide = true)]
     root: Option<PathBuf>,
     #[command(subcommand)]
@@ -50,23 +50,23 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Deploy the functions and the site to AWS.
     Deploy(deploy::Options),
-    /// Write the SBOM of what is deployed: each crate with version, licence and checksum
-    /// (CycloneDX).
+    /// Write the SBOM (CycloneDX) of the deployed code: each crate with its version, licence and
+    /// checksum.
     Sbom,
-    /// Search table, buckets, logs and responses for personal data after running every flow.
+    /// Run every flow, then search the table, buckets, logs and responses for personal data.
     Leaks,
     /// Kill the stack or inject faults into its services, and check that nothing is lost or
     /// duplicated.
     Chaos(chaos::Options),
-    /// Measure Bukti and comparable programs.
+    /// Benchmark Bukti and comparable programs.
     Bench(bench::Options),
 }
 
 /// The folders of the project.
 struct Project {
-    /// The folder of the workspace's Cargo.toml.
+    /// The folder with the workspace's Cargo.toml.
     root: PathBuf,
-    /// Cargo's target folder, which the environment may set.
+    /// Cargo's target folder, which an environment variable may override.
     target: PathBuf,
 }
 
@@ -74,7 +74,8 @@ impl Project {
     fn find(root: Option<PathBuf>) -> Result<Self> {
         let root = match root {
             Some(root) => root,
-            // Set by `cargo run`. The binary alone uses the folder in which it was compiled.
+            // `cargo run` sets this variable. Without it, the binary uses the folder in which it
+            // was compiled.
             None => std::env::var_os("CARGO_MANIFEST_DIR")
                 .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from)
                 .join("../.."),
@@ -90,12 +91,13 @@ impl Project {
         Ok(Self { target: target.into(), root })
     }
 
-    /// A command that runs in the root of the project, without the variables of the outer cargo.
+    /// Creates a command that runs in the project's root, without the environment variables of the
+    /// outer cargo.
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         run::command(&self.root, program)
     }
 
-    /// A path for messages: relative to the root of the project if it is below it.
+    /// Formats a path for messages, relative to the project's root if possible.
     fn relative<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
         path.strip_prefix(&self.root).unwrap_or(path).display()
     }

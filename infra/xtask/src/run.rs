@@ -1,4 +1,4 @@
-//! Runs other programs: prints their command lines, and on failure says what to do next.
+//! Runs other programs. Prints their command lines, and explains what to do if one fails.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 
-/// Prints a line about the progress of the task, marked to stand out from the output of programs.
+/// Prints a progress message, marked so that it stands out from the output of other programs.
 pub fn print_status(text: impl AsRef<str>) {
     eprintln!("{} {}", paint("1;36", "xtask"), text.as_ref());
 }
 
-/// The text in an ANSI style if stderr is a terminal.
+/// Applies an ANSI style to a text if stderr is a terminal and `NO_COLOR` is not set.
 pub fn paint(style: &str, text: &str) -> String {
     if std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none() {
         format!("\x1b[{style}m{text}\x1b[0m")
@@ -24,10 +24,11 @@ pub fn paint(style: &str, text: &str) -> String {
     }
 }
 
-/// Runs a program, which inherits stdout and stderr.
+/// Runs a program that inherits stdout and stderr.
 ///
 /// # Errors
-/// If it cannot be started or fails. The message ends with `remedy`, which says what to do.
+/// If the program cannot be started or fails. The message ends with `remedy`, which says what to
+/// do.
 pub fn stream(command: &mut Command, remedy: &str) -> Result<()> {
     print_command(command);
     let status = command.stdin(Stdio::null()).status();
@@ -41,7 +42,7 @@ pub fn stream(command: &mut Command, remedy: &str) -> Result<()> {
 /// Runs a program and returns its standard output.
 ///
 /// # Errors
-/// As [`stream`]. The message has what the program wrote to standard error.
+/// If the program cannot be started or fails. The message includes its standard error and `remedy`.
 pub fn capture(command: &mut Command, remedy: &str) -> Result<String> {
     let output = command.stdin(Stdio::null()).output();
     let output = output.with_context(|| format!("cannot start {}. {remedy}", name(command)))?;
@@ -52,12 +53,12 @@ pub fn capture(command: &mut Command, remedy: &str) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Runs a program for at most `limit`, with its output in the file `log`. A terminal shows a
-/// spinner.
+/// Runs a program for at most `limit` and writes its output to the file `log`. Shows a spinner on a
+/// terminal.
 ///
 /// # Errors
-/// As [`stream`], and if the program exceeds the limit. The message ends with the last lines of the
-/// log.
+/// If the program cannot be started, fails, or exceeds the limit. The message ends with the last
+/// lines of the log.
 pub fn to_log(command: &mut Command, log: &Path, limit: Duration, remedy: &str) -> Result<()> {
     print_command(command);
     if let Some(folder) = log.parent() {
@@ -95,8 +96,9 @@ pub fn to_log(command: &mut Command, log: &Path, limit: Duration, remedy: &str) 
     Ok(())
 }
 
-/// A command that runs in a folder, without the environment variables of the outer `cargo run`.
-/// With them, an inner cargo would build with other settings than the same command in a shell.
+/// Creates a command that runs in a folder, without the environment variables of the outer `cargo
+/// run`. They would make an inner cargo build with different settings than the same command in a
+/// shell.
 pub fn command(folder: &Path, program: impl AsRef<OsStr>) -> Command {
     const PREFIXES: [&str; 6] =
         ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_", "CARGO_CFG_", "CARGO_FEATURE_", "__CARGO"];
@@ -132,7 +134,7 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// The program and its subcommand, for messages.
+/// Formats the program and its subcommand, for messages.
 fn name(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let first = command.get_args().next().filter(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
@@ -148,7 +150,7 @@ fn print_command(command: &Command) {
     eprintln!("{}", paint("2", &format!("$ {}", words.join(" "))));
 }
 
-/// An argument, quoted for a shell if necessary.
+/// Quotes an argument for a shell, if necessary.
 fn quote(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);

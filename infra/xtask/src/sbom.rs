@@ -1,7 +1,8 @@
-//! The software bill of materials (SBOM), as CycloneDX 1.6: every crate that is compiled into a
-//! function or the site, and the fonts, without the dependencies of builds and tests.
+//! The software bill of materials (SBOM), as CycloneDX 1.6. It lists the fonts and every crate that
+//! is compiled into a function or the site, but not the dependencies of builds and tests.
 //!
-//! It is reproducible: it has no time, and its serial number is derived from the content.
+//! The SBOM is reproducible: it contains no timestamp, and its serial number is derived from the
+//! content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,13 +20,13 @@ use crate::{Project, run};
 const LAMBDA: &str = "x86_64-unknown-linux-gnu";
 /// The compilation target of the site.
 const BROWSER: &str = "wasm32-unknown-unknown";
-/// The fonts that are compiled into functions.
+/// The folder with the fonts that are compiled into functions.
 const FONTS: &str = "functions/lib/document/fonts";
 
-/// An SBOM that was written to a file.
+/// An SBOM that has been written to a file.
 pub struct Sbom {
     path: PathBuf,
-    /// The packages that are deployed.
+    /// The names of the deployed packages.
     deployed: Vec<String>,
     document: Value,
 }
@@ -36,7 +37,7 @@ type Crate = (String, String);
 /// Writes the SBOM and prints its path.
 ///
 /// # Errors
-/// If cargo fails, or the file cannot be written.
+/// If cargo fails, or if the file cannot be written.
 pub fn sbom(project: &Project) -> Result<()> {
     let sbom = write(project)?;
     run::print_status(sbom.summary(project));
@@ -47,7 +48,7 @@ pub fn sbom(project: &Project) -> Result<()> {
 /// Writes the SBOM to the target folder.
 ///
 /// # Errors
-/// As [`sbom`].
+/// If cargo fails, or if the file cannot be written.
 pub fn write(project: &Project) -> Result<Sbom> {
     let metadata = metadata(project)?;
     let functions = functions(&metadata);
@@ -74,18 +75,18 @@ impl Sbom {
         self.document["components"].as_array().into_iter().flatten()
     }
 
-    /// The number of components and the path, for a message.
+    /// Formats a message with the number of components and the path of the file.
     pub fn summary(&self, project: &Project) -> String {
         format!("SBOM of {} components: {}", self.components().count(), project.relative(&self.path))
     }
 
-    /// Checks that it has known deployed components and no others, and that each component has a
-    /// licence and a checksum (crates of the workspace have none).
+    /// Checks that the SBOM contains known deployed components and no undeployed ones, and that
+    /// each component has a licence and a checksum. Crates of the workspace have no checksum.
     ///
     /// # Errors
-    /// If a component or a field is missing, or a component is not deployed.
+    /// If a component or a field is missing, or if an undeployed component is listed.
     pub fn check_contents(&self) -> Result<()> {
-        /// Some components that functions or the site are known to need.
+        /// A sample of components that functions or the site need.
         const DEPLOYED: [&str; 8] = [
             "aws-lc-sys",
             "aws-sdk-dynamodb",
@@ -96,7 +97,7 @@ impl Sbom {
             "rxing",
             "NotoSans-Regular.ttf",
         ];
-        /// Components of the embedded stack, of this program and of tests.
+        /// Components used only by the embedded stack, this program or tests.
         const NOT_DEPLOYED: [&str; 8] =
             ["bukti-local", "bukti-xtask", "dynoxide-rs", "hayro", "insta", "proptest", "rusqlite", "s3s"];
         let names: BTreeSet<&str> = self.components().filter_map(|it| it["name"].as_str()).collect();
@@ -119,7 +120,7 @@ impl Sbom {
     }
 }
 
-/// cargo's metadata of the workspace and its dependencies.
+/// Returns cargo's metadata for the workspace and its dependencies.
 pub fn metadata(project: &Project) -> Result<Value> {
     let metadata = run::capture(
         project.command("cargo").args(["metadata", "--locked", "--format-version", "1"]),
@@ -128,7 +129,7 @@ pub fn metadata(project: &Project) -> Result<Value> {
     Ok(serde_json::from_str(&metadata)?)
 }
 
-/// The packages of the functions: those below `functions` that have a binary.
+/// Lists the packages of the functions: all packages below `functions` that have a binary.
 pub fn functions(metadata: &Value) -> Vec<String> {
     let packages = metadata["packages"].as_array().into_iter().flatten();
     let is_function = |package: &&Value| {
@@ -144,8 +145,8 @@ pub fn functions(metadata: &Value) -> Vec<String> {
     names
 }
 
-/// The output of `cargo tree` for what is compiled into a package: a depth, name and version per
-/// line.
+/// Returns the output of `cargo tree` for the crates that are compiled into a package. Each line
+/// has a depth, a name and a version.
 fn tree(project: &Project, package: &str, target: &str) -> Result<String> {
     let mut tree = project.command("cargo");
     tree.args(["tree", "--locked", "--quiet", "--package", package, "--target", target]);
@@ -154,7 +155,8 @@ fn tree(project: &Project, package: &str, target: &str) -> Result<String> {
     run::capture(&mut tree, "Check that Cargo.lock is up to date.")
 }
 
-/// Adds the edges of a tree. cargo lists the dependencies of a repeated crate only the first time.
+/// Adds the edges of a tree. cargo lists the dependencies of a repeated crate only where it first
+/// appears.
 fn add_tree(edges: &mut BTreeMap<Crate, BTreeSet<Crate>>, tree: &str) -> Result<()> {
     let mut ancestors: Vec<Crate> = Vec::new();
     for line in tree.lines().filter(|line| !line.trim().is_empty()) {
@@ -174,7 +176,7 @@ fn add_tree(edges: &mut BTreeMap<Crate, BTreeSet<Crate>>, tree: &str) -> Result<
     Ok(())
 }
 
-/// The SHA-256 checksums of the crates in a `Cargo.lock`.
+/// Extracts the SHA-256 checksums of the crates in a `Cargo.lock`.
 fn checksums(lock: &str) -> BTreeMap<Crate, String> {
     let field = |package: &str, name: &str| {
         let value = package.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = \""));
@@ -243,7 +245,7 @@ fn document(
             component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
         }
         if let Some(licence) = package["license"].as_str() {
-            // Old crates separate alternatives by a slash, which SPDX does not allow.
+            // Old crates separate alternative licences with a slash, which SPDX does not allow.
             let licence = licence.replace(" / ", " OR ").replace('/', " OR ");
             component["licenses"] = json!([{"expression": licence}]);
         }
@@ -285,7 +287,7 @@ fn document(
     }))
 }
 
-/// A UUID (version 8) derived from a hash.
+/// Derives a UUID (version 8) from a hash.
 fn uuid(hash: &[u8]) -> String {
     let hex = hex(hash);
     format!("{}-{}-8{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])

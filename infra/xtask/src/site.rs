@@ -1,9 +1,9 @@
-//! Builds the web site: assets (WebAssembly, JavaScript, styles, texts) and pre-rendered pages in
+//! Builds the web site: assets (WebAssembly, JavaScript, styles, texts), and pre-rendered pages in
 //! every language.
 //!
-//! The names of assets contain a hash of their content, so browsers and CloudFront may cache them
-//! for ever. Pages, `sw.js` and `settings.json` are revalidated on each request. There are two wasm
-//! modules: the site, which is split into lazy-loaded chunks, and the verifier.
+//! Asset names contain a hash of their content, so browsers and CloudFront may cache assets
+//! indefinitely. Pages, `sw.js` and `settings.json` are revalidated on each request. There are two
+//! wasm modules: the site, which is split into lazy-loaded chunks, and the verifier.
 
 mod pages;
 mod styles;
@@ -27,7 +27,7 @@ const SITE: &str = "bukti-site";
 /// The packages that are compiled to wasm, each with the name of its output folder.
 pub const MODULES: [(&str, &str); 2] = [(SITE, "site"), ("bukti-verifier", VERIFIER)];
 
-/// The sources of the site. It is rebuilt when one of them changes.
+/// The sources of the site. A change in any of them triggers a rebuild.
 const INPUTS: [&str; 9] = [
     "site",
     "functions/lib/domain",
@@ -37,15 +37,14 @@ const INPUTS: [&str; 9] = [
     "functions/lib/locales",
     "infra/xtask/src",
     "Cargo.lock",
-    // It has the build profile.
+    // This file contains the build profile.
     "Cargo.toml",
 ];
 
-/// The extensions of files that get precompressed copies. Pictures and fonts are compressed
-/// already.
+/// The extensions of files that get precompressed copies. Images and fonts are already compressed.
 const COMPRESSIBLE: [&str; 10] =
     ["html", "js", "css", "wasm", "svg", "json", "txt", "xml", "webmanifest", "ico"];
-/// The size from which compression is worthwhile, in bytes.
+/// The minimum file size for which compression is worthwhile, in bytes.
 const MIN_COMPRESSED_SIZE: usize = 1024;
 
 #[derive(Args)]
@@ -55,19 +54,20 @@ pub struct Options {
     pub wasm_toolchain: Option<Choice>,
 }
 
-/// Builds the site if a source has changed. Returns its folder, `target/site`.
+/// Builds the site if a source has changed. Returns the output folder, `target/site`.
 ///
 /// # Errors
-/// If no toolchain is available, the site does not compile, or a template has an unknown
+/// If no toolchain is available, if the site does not compile, or if a template has an unknown
 /// placeholder.
 pub fn build(project: &Project, forced: Option<Choice>) -> Result<PathBuf> {
     build_with(project, forced, compile_program)
 }
 
-/// As [`build`], with the path of the program that renders the pages from `program`.
+/// Builds the site like [`build`], but calls `program` for the path of the program that renders the
+/// pages.
 ///
 /// # Errors
-/// As [`build`].
+/// See [`build`]. Errors of `program` are also returned.
 pub fn build_with(
     project: &Project,
     forced: Option<Choice>,
@@ -126,8 +126,8 @@ pub fn build_with(
     let prerendered =
         serde_json::from_str(&pages).context("the program of the site did not print pages as JSON")?;
 
-    // Built in another folder, which then replaces the old one, so that a failure keeps the old
-    // site.
+    // The site is built in another folder, which then replaces the old one, so that a failed build
+    // leaves the old site intact.
     let new = project.target.join("site.new");
     create_empty(&new)?;
     pages::assemble(project, &work, &chunks, &prerendered, &new)?;
@@ -142,7 +142,7 @@ pub fn build_with(
     Ok(folder)
 }
 
-/// Compiles the site as a native program, which pre-renders the pages.
+/// Compiles the site as a native program that pre-renders the pages.
 fn compile_program(project: &Project) -> Result<PathBuf> {
     let mut build = project.command("cargo");
     build.args(["build", "--workspace", "--bin", SITE]);
@@ -150,12 +150,12 @@ fn compile_program(project: &Project) -> Result<PathBuf> {
     Ok(program(project))
 }
 
-/// The path of the native program of the site.
+/// Returns the path of the site's native program.
 pub fn program(project: &Project) -> PathBuf {
     project.target.join("debug").join(SITE)
 }
 
-/// A hash of the names and contents of [`INPUTS`].
+/// Hashes the names and contents of [`INPUTS`], and the flag `is_optimised`.
 fn inputs_hash(project: &Project, is_optimised: bool) -> Result<String> {
     let mut hash = Sha256::new();
     hash.update([u8::from(is_optimised)]);
@@ -172,8 +172,8 @@ fn inputs_hash(project: &Project, is_optimised: bool) -> Result<String> {
     Ok(hex(&hash.finalize()))
 }
 
-/// Checks that wasm-bindgen's macro and tool have the same version, since their private format
-/// changes between versions.
+/// Checks that the macro and the tool of wasm-bindgen have the same version, because they share a
+/// private format that changes between versions.
 fn check_bindgen_version(project: &Project) -> Result<()> {
     let lock = fs::read_to_string(project.root.join("Cargo.lock")).context("cannot read Cargo.lock")?;
     let (macros, tool) =
@@ -190,7 +190,7 @@ fn check_bindgen_version(project: &Project) -> Result<()> {
     }
 }
 
-/// The version of a package in `Cargo.lock`.
+/// Finds the version of a package in `Cargo.lock`.
 fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| *line != name).skip(1);

@@ -15,29 +15,29 @@ use crate::Project;
 const READY_PREFIX: &str = "Bukti is running at ";
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The cargo profile of the program.
+/// The cargo profile that the program was built with.
 #[derive(Clone, Copy)]
 pub enum Build {
-    /// The profile of tests.
+    /// The profile for tests.
     Debug,
-    /// The profile `stack`, optimised for speed.
+    /// The profile `stack`, which is optimised for speed.
     Fast,
 }
 
 /// A process of the embedded stack. It is killed when this value is dropped.
 pub struct Stack {
     process: Child,
-    /// The address, without a slash at the end.
+    /// The address of the stack, without a trailing slash.
     pub url: String,
-    /// The file of its output.
+    /// The path of the log file with the stack's output.
     pub log: PathBuf,
 }
 
 impl Stack {
-    /// Starts the program that was built last, on a free port, and waits until it is ready.
+    /// Starts the most recently built program on a free port, and waits until it is ready.
     ///
     /// # Errors
-    /// If it cannot be started or does not become ready. The message has its output.
+    /// If the stack cannot be started or does not become ready. The message includes its output.
     pub fn start(
         project: &Project,
         build: Build,
@@ -61,7 +61,7 @@ impl Stack {
         let mut stack = Self { process, url: String::new(), log: log.to_owned() };
         let output = stack.process.stdout.take().context("the stack has no stdout")?;
         let (send, ready) = mpsc::channel();
-        // Continues after the address, because a full pipe would block the stack.
+        // Reading continues after the address, because a full pipe would block the stack.
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if let Some((_, url)) = line.split_once(READY_PREFIX) {
@@ -71,7 +71,7 @@ impl Stack {
                 let _ = writeln!(file, "{line}");
             }
         });
-        // The sender is dropped when the stack ends, so a failed start is reported at once.
+        // The sender is dropped when the stack exits, so a failed start is reported at once.
         stack.url = ready.recv_timeout(READY_TIMEOUT).with_context(|| {
             let log = fs::read_to_string(log).unwrap_or_default();
             format!(
@@ -84,10 +84,10 @@ impl Stack {
 }
 
 impl Stack {
-    /// The peak resident memory, in megabytes.
+    /// Returns the peak resident memory, in megabytes.
     ///
     /// # Errors
-    /// If `/proc` does not have it.
+    /// If `/proc` does not provide it.
     pub fn peak_memory_mb(&self) -> Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status

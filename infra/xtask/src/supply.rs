@@ -9,36 +9,37 @@ use anyhow::{Context, Result};
 
 use crate::{Project, run, sbom, tools};
 
-/// The time limit for fetching the database of advisories.
+/// The time limit for fetching the advisory database.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Finds or installs cargo-deny and cargo-machete.
 ///
 /// # Errors
-/// If one cannot be installed.
+/// If either cannot be installed.
 pub fn install_tools(project: &Project) -> Result<(PathBuf, PathBuf)> {
     let deny = tools::cargo_install(project, "cargo-deny", "to check licences, sources and advisories")?;
     Ok((deny, tools::cargo_install(project, "cargo-machete", "to find unused dependencies")?))
 }
 
-/// Runs all checks.
+/// Runs all supply-chain checks.
 ///
 /// # Errors
-/// If a tool cannot be installed or finds something. If advisories cannot be fetched, prints a
-/// warning only.
+/// If a tool cannot be installed or reports a problem. If the advisories cannot be fetched, only a
+/// warning is printed.
 pub fn check(project: &Project) -> Result<()> {
     let (cargo_deny, machete) = install_tools(project)?;
     let config = project.root.join(".cargo/deny.toml");
     let deny = |manifest: &str, checks: &[&str]| {
         let mut command = project.command(&cargo_deny);
-        // Packages and advisories are fetched below.
+        // Offline, because packages and advisories are fetched separately below.
         command.arg("--offline").arg("--manifest-path").arg(project.root.join(manifest));
         command.arg("--config").arg(&config).args(["check", "--hide-inclusion-graph"]).args(checks);
         command
     };
     let remedy = "See .cargo/deny.toml for the rules and the reason of each exception.";
     for manifest in ["Cargo.toml", "tests/fuzz/Cargo.toml"] {
-        // Includes packages of other platforms, which no build here has fetched.
+        // This also fetches packages for other platforms, which no build on this machine has
+        // fetched.
         let mut fetch = project.command("cargo");
         fetch.args(["fetch", "--locked", "--quiet", "--manifest-path"]).arg(project.root.join(manifest));
         run::stream(&mut fetch, "Check that crates.io is reachable.")?;
@@ -63,8 +64,8 @@ pub fn check(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Fetches RustSec's database of advisories. Returns whether there is a copy, which may be an older
-/// one if the database cannot be fetched.
+/// Fetches the RustSec advisory database. Returns whether a copy exists; it may be outdated if the
+/// fetch failed.
 fn fetch_advisories(project: &Project, mut fetch: Command) -> bool {
     let log = project.target.join("xtask-logs/advisories.log");
     if run::to_log(fetch.args(["fetch", "db"]), &log, FETCH_TIMEOUT, "").is_ok() {

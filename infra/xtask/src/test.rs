@@ -1,6 +1,6 @@
-//! Runs all checks and tests, in stages, as CI does.
+//! Runs all checks and tests in stages, as CI does.
 //!
-//! Each stage installs the programs that it needs. All output is under the target folder, not in
+//! Each stage installs the programs that it needs. All output goes to the target folder, not to
 //! `tests/`.
 
 use std::collections::BTreeSet;
@@ -16,20 +16,20 @@ use crate::stack::{Build, Stack};
 use crate::toolchain::Choice;
 use crate::{Project, deploy, run, site, supply, tools};
 
-/// Options of Node's test runner. A failed journey that leaves its browser open, or hangs, must not
-/// block the others. The timeout, in milliseconds, is per file.
+/// Options for Node's test runner. A failed journey that hangs, or that leaves its browser open,
+/// must not block the others. The timeout applies to each file and is in milliseconds.
 const NODE_OPTIONS: [&str; 3] = ["--test-concurrency=3", "--test-force-exit", "--test-timeout=900000"];
 
 #[derive(Args)]
 pub struct Options {
-    /// Run only this stage; may be given several times.
+    /// Run only this stage; can be repeated.
     #[arg(long, value_enum, value_name = "STAGE")]
     only: Vec<Stage>,
-    /// Run only the stages that are affected by the changes since this revision.
+    /// Run only the stages affected by changes since this revision.
     #[arg(long, value_name = "REV", conflicts_with = "only")]
     since: Option<String>,
-    /// Check every certificate of the sample feed instead of every fifth, and import all its rows
-    /// in each file format. Takes some minutes longer.
+    /// Check every certificate of the sample feed instead of every fifth, and import all of its
+    /// rows in each file format. Takes a few minutes longer.
     #[arg(long)]
     thorough: bool,
     /// Compile the site with this toolchain only, instead of the first that works.
@@ -40,28 +40,28 @@ pub struct Options {
 /// The stages, in the order in which they run: fast ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 enum Stage {
-    /// Formatting.
+    /// Check the formatting.
     Fmt,
-    /// Compiler and clippy, without warnings.
+    /// Run the compiler and clippy, with warnings treated as errors.
     Clippy,
-    /// Licences, sources and advisories of dependencies, and unused dependencies.
+    /// Check licences, sources and advisories of dependencies, and find unused dependencies.
     Supply,
-    /// Installs third-party verifiers and decoders from PyPI and npm, which the journeys call.
+    /// Install third-party verifiers and decoders from PyPI and npm, which the journeys call.
     Verifiers,
-    /// Compiles programs and tests, once for the stages below.
+    /// Compile programs and tests once, for the stages below.
     Build,
-    /// Tests in Rust: those of each package, and the journeys on the embedded stack.
+    /// Run the Rust tests of each package, and the journeys on the embedded stack.
     Unit,
-    /// The API against its OpenAPI document, with generated requests.
+    /// Test the API against its OpenAPI document, with generated requests.
     Api,
-    /// The site compiles to WebAssembly.
+    /// Compile the site to WebAssembly.
     Site,
-    /// Journeys in Chromium, some of them also in Firefox and WebKit.
+    /// Run the journeys in Chromium, and some of them also in Firefox and WebKit.
     Browser,
-    /// The templates for AWS, and the stack deployed to an emulated account.
+    /// Check the AWS templates, and test the stack in an emulated account.
     Deploy,
-    /// Responses and their times for existing and missing records must not differ. Runs only if it
-    /// is named, because it needs an idle machine.
+    /// Check that responses and response times do not differ between existing and missing records.
+    /// Runs only if it is named, because it needs an idle machine.
     Alike,
 }
 
@@ -82,12 +82,12 @@ impl Stage {
         }
     }
 
-    /// The stages of a run without `--only`.
+    /// Lists the stages of a run without `--only`.
     fn default_stages() -> impl Iterator<Item = Self> {
         Self::value_variants().iter().copied().filter(|stage| *stage != Self::Alike)
     }
 
-    /// Installs the missing programs of the stage. Returns an error for each that cannot be
+    /// Installs the missing programs of the stage. Returns an error for each program that cannot be
     /// installed.
     fn install(self, project: &Project) -> Vec<anyhow::Error> {
         let checked = |program: Result<PathBuf>| program.map(drop);
@@ -133,7 +133,7 @@ impl Stage {
                 if options.thorough {
                     tests.env("BUKTI_THOROUGH", "1");
                 }
-                // Journeys wait for their stack half of the time.
+                // Journeys spend half of their time waiting for their stack.
                 let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
                 tests.env("RUST_TEST_THREADS", (2 * cores).to_string());
                 tests.env("BUKTI_SKIPPED", project.target.join("left-out.txt"));
@@ -168,23 +168,25 @@ impl Stage {
     }
 }
 
-/// Runs the stages up to the first failure, then prints the time of each.
+/// Runs the stages until one fails, then prints the duration of each.
 ///
 /// # Errors
-/// If programs cannot be installed, or a stage fails.
+/// If programs cannot be installed, or if a stage fails.
 pub fn test(project: &Project, options: &Options) -> Result<()> {
     let chosen: BTreeSet<Stage> = match (&options.since, options.only.as_slice()) {
         (Some(revision), _) => affected_stages(&changed_files(project, revision)?),
         (None, []) => Stage::default_stages().collect(),
         (None, only) => only.iter().copied().collect(),
     };
-    // Before all stages, so that a missing program is reported at once and not after half an hour.
+    // Programs are installed before all stages, so that a missing one is reported at once rather
+    // than after half an hour.
     let missing: BTreeSet<String> =
         chosen.iter().flat_map(|stage| stage.install(project)).map(|error| format!("{error:#}")).collect();
     if !missing.is_empty() {
         bail!("cannot install some programs:\n  {}", missing.into_iter().collect::<Vec<_>>().join("\n  "));
     }
-    // Tests append a line when they skip checks, and one with their time when they start a stack.
+    // Tests append a line to `skipped` when they skip a check, and a line with their duration to
+    // `times` when they start a stack.
     let (skipped, times) = (project.target.join("left-out.txt"), project.target.join("times.txt"));
     for list in [&skipped, &times] {
         let _ = fs::remove_file(list);
@@ -223,7 +225,8 @@ pub fn test(project: &Project, options: &Options) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-/// Prints the 20 slowest tests that start a stack. Each line of `times` has seconds and a name.
+/// Prints the 20 slowest tests that start a stack. Each line of `times` has a duration in seconds
+/// and a test name.
 fn print_slowest(times: &str) {
     let mut times: Vec<(f32, &str)> = times
         .lines()
@@ -239,7 +242,7 @@ fn print_slowest(times: &str) {
     }
 }
 
-/// The files that differ from a revision, and untracked files.
+/// Lists untracked files and the files that differ from a revision.
 fn changed_files(project: &Project, revision: &str) -> Result<Vec<String>> {
     let git = |arguments: &[&str]| {
         let mut git = project.command("git");
@@ -250,8 +253,8 @@ fn changed_files(project: &Project, revision: &str) -> Result<Vec<String>> {
     Ok(changed.lines().chain(new.lines()).map(str::to_owned).collect())
 }
 
-/// The stages that are affected by changed files: all, except for folders that only some stages
-/// use.
+/// Returns the stages affected by the changed files: all stages, unless a file is in a folder that
+/// only some stages use.
 fn affected_stages(files: &[String]) -> BTreeSet<Stage> {
     let stages_of = |file: &String| match file.as_str() {
         file if file.ends_with(".md") => vec![Stage::Unit],
@@ -292,7 +295,7 @@ fn schemathesis(project: &Project) -> Result<PathBuf> {
     tools::venv(project, "venv-api", &project.root.join("tests/requirements-api.txt"))
 }
 
-/// Installs the third-party verifier on Node. Returns its script.
+/// Installs the third-party verifier for Node. Returns the path of its script.
 fn node_verifier(project: &Project) -> Result<PathBuf> {
     tools::program(project, &["node"], &["nodejs", "npm"], "for the third-party verifier")?;
     let work = project.target.join("verify");
@@ -301,8 +304,8 @@ fn node_verifier(project: &Project) -> Result<PathBuf> {
     Ok(work.join("hcert.mjs"))
 }
 
-/// Tests the API of the embedded stack by schemathesis, which generates valid and invalid requests
-/// from `/api/openapi.json`.
+/// Tests the API of the embedded stack with schemathesis, which generates valid and invalid
+/// requests from `/api/openapi.json`.
 fn api(project: &Project) -> Result<()> {
     let bin = schemathesis(project)?;
     build_all(project)?;
@@ -333,21 +336,21 @@ fn api(project: &Project) -> Result<()> {
     )
 }
 
-/// Builds the site. Its pages are rendered by the program that [`build_all`] compiles.
+/// Builds the site, rendering its pages with the program that [`build_all`] compiles.
 fn built_site(project: &Project, options: &Options) -> Result<PathBuf> {
     build_all(project)?;
     site::build_with(project, options.wasm_toolchain, |project| Ok(site::program(project)))
 }
 
 /// Builds programs and tests together, so that packages have the same features as in `cargo test`
-/// and are not compiled again.
+/// and are not recompiled.
 fn build_all(project: &Project) -> Result<()> {
     let mut build = project.command("cargo");
     build.args(["build", "--workspace", "--bins", "--tests"]);
     run::stream(&mut build, "See the compiler's message above.")
 }
 
-/// Runs the journeys in browsers, against an embedded stack with empty data.
+/// Runs the browser journeys against an embedded stack without data.
 fn browser(project: &Project, options: &Options) -> Result<()> {
     let node = node(project)?;
     let chromium = tools::chromium(project, WHY_BROWSER)?;
@@ -355,8 +358,8 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     let python = tools::python(project)?;
     let site = built_site(project, options)?;
 
-    // Node resolves packages relative to the importing script, so the journeys run from a copy that
-    // has the packages.
+    // Node resolves packages relative to the importing script, so the journeys run from a copy next
+    // to the installed packages.
     let source = project.root.join("tests/browser");
     let folder = project.target.join("browser");
     let work = folder.join("journeys");
@@ -379,7 +382,7 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     run::print_status(format!("the stack runs at {}", stack.url));
     let mut tests = project.command(&node);
     tests.current_dir(&work).arg("--test");
-    // Debian 12's Node has none of these options.
+    // Node in Debian 12 supports none of these options.
     let help = run::capture(project.command(&node).arg("--help"), "")?;
     tests
         .args(NODE_OPTIONS.iter().filter(|option| help.contains(option.split('=').next().unwrap_or(option))));
@@ -400,7 +403,7 @@ fn browser(project: &Project, options: &Options) -> Result<()> {
     )
 }
 
-/// The names of the journeys' files in a folder.
+/// Lists the file names of the journeys in a folder.
 fn journey_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut journeys: Vec<PathBuf> = fs::read_dir(folder)?
         .flatten()

@@ -1,9 +1,10 @@
 //! Chooses the toolchain that compiles the site to WebAssembly.
 //!
-//! In this order: the active toolchain if it has the target `wasm32-unknown-unknown`; the same
-//! after `rustup target add`; Debian's toolchain for browsers (`rustc-web`), which compiles the
-//! standard library from source. The last needs only Debian's packages and crates.io, so the
-//! project builds behind a firewall that allows package registries only.
+//! The candidates, in order, are the active toolchain if it has the target
+//! `wasm32-unknown-unknown`, the active toolchain after `rustup target add`, and Debian's toolchain
+//! for browsers (`rustc-web`), which compiles the standard library from source. Debian's toolchain
+//! needs only Debian packages and crates.io, so the project also builds behind a firewall that
+//! allows only package registries.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,29 +22,29 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std";
-/// The packages of Debian's toolchain. `lld` includes the linker `wasm-ld`.
+/// The packages of Debian's toolchain. `lld` provides the linker `wasm-ld`.
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld"];
 
-/// The toolchain that a user may force.
+/// A toolchain that the user can select explicitly.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Choice {
     /// The active toolchain, after `rustup target add` if it lacks the target.
     Rustup,
-    /// Debian's `rustc-web`, installed by apt-get if it is missing.
+    /// Debian's `rustc-web`, installed with apt-get if it is missing.
     Debian,
 }
 
 /// An installed toolchain that can compile the site.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Toolchain {
-    /// The toolchain that runs this program's cargo.
+    /// The toolchain of the cargo that runs this program.
     Active,
-    /// Debian's, in /usr/bin.
+    /// Debian's toolchain, in /usr/bin.
     Debian,
 }
 
 impl Toolchain {
-    /// The name in messages and in the stamp of the site.
+    /// Returns the name for messages and for the stamp file of the site.
     pub fn name(self) -> &'static str {
         match self {
             Self::Active => "rustup",
@@ -51,23 +52,24 @@ impl Toolchain {
         }
     }
 
-    /// The cargo command that compiles the binary of a package to wasm, and the path of the result.
+    /// Returns the cargo command that compiles a package's binary to wasm, and the path of the
+    /// output.
     pub fn build(self, project: &Project, package: &str) -> (Command, PathBuf) {
         let folder = self.folder(project);
         let mut command = match self {
             Self::Active => project.command("cargo"),
             Self::Debian => debian_cargo(project),
         };
-        // `erase_components` makes Leptos erase the types of components, so the wasm is a tenth
-        // smaller. `--emit-relocs` keeps relocations, by which the splitter finds the calls between
-        // functions; `wasm::strip` removes them.
+        // `erase_components` makes Leptos erase component types, which makes the wasm a tenth
+        // smaller. `--emit-relocs` keeps the relocations, with which the splitter finds calls
+        // between functions; `wasm::strip` removes them afterwards.
         let mut flags = String::from("--cfg=erase_components -Clink-arg=--emit-relocs");
         if self.has_std_source(project) {
-            // Compiles the standard library as well. Debian's toolchain has none for wasm. With
-            // rustup's it reduces the size: `immediate-abort` omits the messages of panics, which
-            // are 27 of the first visit's 248 KB (ADR 0013). A panic is a trap either way.
-            // RUSTC_BOOTSTRAP makes a stable compiler accept these unstable options; it is set for
-            // wasm only.
+            // This also compiles the standard library. Debian's toolchain has none for wasm. With
+            // rustup's toolchain it reduces the size: `immediate-abort` omits panic messages, which
+            // account for 27 KB of the 248 KB of a first visit (ADR 0013). A panic is a trap either
+            // way. RUSTC_BOOTSTRAP makes a stable compiler accept these unstable options; it is set
+            // only for wasm.
             flags.push_str(" -Zunstable-options -Cpanic=immediate-abort");
             command.env("RUSTC_BOOTSTRAP", "1");
             command.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
@@ -97,7 +99,8 @@ impl Toolchain {
         }
     }
 
-    /// The target folder. Toolchains that shared one would discard each other's results.
+    /// Returns the target folder. Toolchains that share a target folder discard each other's
+    /// output.
     fn folder(self, project: &Project) -> PathBuf {
         match self {
             Self::Active => project.target.join("wasm-rustup"),
@@ -109,7 +112,7 @@ impl Toolchain {
 /// Finds or installs a toolchain.
 ///
 /// # Errors
-/// If there is none and none can be installed. The message says what to do.
+/// If no toolchain is available and none can be installed. The message says what to do.
 pub fn choose(project: &Project, forced: Option<Choice>) -> Result<Toolchain> {
     if forced != Some(Choice::Debian) {
         if active_has_target(project) {
@@ -157,7 +160,7 @@ fn active_has_std_source(project: &Project) -> bool {
     root.is_ok_and(|root| Path::new(root.trim()).join("lib/rustlib/src/rust/library/std").is_dir())
 }
 
-/// Installs the source of the standard library by rustup. If that fails, prints the consequence.
+/// Installs the source of the standard library with rustup. If that fails, prints the consequence.
 fn add_std_source(project: &Project) {
     if !active_has_std_source(project) && rustup(project, &["component", "add", "rust-src"]).is_err() {
         run::print_status("rustup cannot add rust-src: the wasm of the site is about a sixth larger");
@@ -213,8 +216,9 @@ fn install_debian(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Debian's cargo, without the environment variables of the outer toolchain (rustup's toolchain,
-/// compiler flags, wrappers). The user's settings of registries, network and terminal are kept.
+/// Creates a command for Debian's cargo, without the environment variables of the outer toolchain
+/// (rustup toolchain, compiler flags, wrappers). Keeps the user's settings for registries, network
+/// and terminal.
 fn debian_cargo(project: &Project) -> Command {
     const TOOLCHAIN_PREFIXES: [&str; 2] = ["CARGO", "RUST"];
     const USER_PREFIXES: [&str; 5] =

@@ -8,17 +8,17 @@ use anyhow::{Context, Result, bail};
 
 use crate::{Project, files, run};
 
-/// The age from which apt's package lists are fetched again before an installation.
+/// The maximum age of apt's package lists. Older lists are fetched again before an installation.
 const MAX_LIST_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// The time limit of an installation.
+/// The time limit for an installation.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 /// The environment variable that forbids installations.
 const NO_INSTALL: &str = "BUKTI_NO_INSTALL";
 
-/// Installs Debian packages, as root or by `sudo` without a password.
+/// Installs Debian packages, as root or with passwordless `sudo`.
 ///
 /// # Errors
-/// If that is not possible. The message has the command to run by hand.
+/// If the installation is not possible. The message contains the command to run by hand.
 pub fn apt_install(project: &Project, packages: &[&str], why: &str) -> Result<()> {
     let by_hand = format!("apt-get install {}", packages.join(" "));
     check_may_install(&packages.join(", "), why)?;
@@ -43,11 +43,11 @@ pub fn apt_install(project: &Project, packages: &[&str], why: &str) -> Result<()
     if !lists_are_fresh() {
         apt(&["update"])?;
     }
-    // Must not remove installed packages.
+    // The installation must not remove other packages.
     let mut install = vec!["install", "--yes", "--no-remove", "--no-install-recommends"];
     install.extend(packages);
     apt(&install).or_else(|_| {
-        // The lists may have versions that the server has removed.
+        // The lists may name versions that the server no longer has.
         apt(&["update"])?;
         apt(&install)
     })
@@ -56,7 +56,7 @@ pub fn apt_install(project: &Project, packages: &[&str], why: &str) -> Result<()
 /// Checks that installations are allowed on this machine.
 ///
 /// # Errors
-/// If they are forbidden. The message says what is needed and why.
+/// If installations are forbidden. The message says what is needed and why.
 pub fn check_may_install(what: &str, why: &str) -> Result<()> {
     if std::env::var_os(NO_INSTALL).is_some_and(|value| !value.is_empty() && value != "0") {
         bail!("cannot install {what} {why}: {NO_INSTALL} is set. Unset it, or install by hand");
@@ -69,7 +69,8 @@ fn lists_are_fresh() -> bool {
     lists.flatten().any(|list| {
         let is_package_list = list.file_name().to_string_lossy().contains("_Packages");
         let modified = list.metadata().and_then(|metadata| metadata.modified());
-        // apt gives lists the time of the server's file, so the time of the folder counts as well.
+        // apt sets the modification time of a list to the time of the server's file, so the
+        // folder's time is checked as well.
         let fetched = fs::metadata("/var/lib/apt/lists/partial").and_then(|metadata| metadata.modified());
         is_package_list
             && [modified, fetched].into_iter().flatten().any(|time| is_younger(time, MAX_LIST_AGE))
@@ -80,10 +81,10 @@ fn is_younger(time: SystemTime, age: Duration) -> bool {
     time.elapsed().map_or(true, |elapsed| elapsed < age)
 }
 
-/// Finds a program, or installs the Debian packages that have it.
+/// Finds a program, or installs the Debian packages that provide it.
 ///
 /// # Errors
-/// As [`apt_install`].
+/// See [`apt_install`].
 pub fn program(project: &Project, names: &[&str], packages: &[&str], why: &str) -> Result<PathBuf> {
     let find = || names.iter().find_map(|name| run::find_program(name));
     if let Some(path) = find() {
@@ -95,10 +96,10 @@ pub fn program(project: &Project, names: &[&str], packages: &[&str], why: &str) 
     })
 }
 
-/// Finds Chromium, whose path the variable `CHROMIUM` may set, or installs it.
+/// Finds or installs Chromium. The environment variable `CHROMIUM` overrides the path.
 ///
 /// # Errors
-/// As [`apt_install`].
+/// See [`apt_install`].
 pub fn chromium(project: &Project, why: &str) -> Result<PathBuf> {
     match std::env::var_os("CHROMIUM") {
         Some(path) => Ok(path.into()),
@@ -106,11 +107,11 @@ pub fn chromium(project: &Project, why: &str) -> Result<PathBuf> {
     }
 }
 
-/// Finds or installs Firefox, and WebKitGTK with its driver. Returns environment variables for the
-/// journeys.
+/// Finds or installs Firefox, and WebKitGTK with its driver. Returns their paths as environment
+/// variables for the journeys.
 ///
 /// # Errors
-/// As [`apt_install`].
+/// See [`apt_install`].
 pub fn engines(project: &Project, why: &str) -> Result<Vec<(&'static str, PathBuf)>> {
     let webkit = ["webkit2gtk-driver"];
     Ok(vec![
@@ -135,7 +136,7 @@ fn mini_browser() -> Option<PathBuf> {
 /// Finds a program, or installs it from crates.io into the target folder.
 ///
 /// # Errors
-/// If it cannot be downloaded or compiled.
+/// If the program cannot be downloaded or compiled.
 pub fn cargo_install(project: &Project, name: &str, why: &str) -> Result<PathBuf> {
     let root = project.target.join("tools");
     let program = root.join("bin").join(name);
@@ -152,10 +153,10 @@ pub fn cargo_install(project: &Project, name: &str, why: &str) -> Result<PathBuf
 }
 
 /// Installs the packages of a requirements file into a Python environment in the target folder, if
-/// the file has changed. Returns the `bin` folder of the environment.
+/// the file has changed. Returns the environment's `bin` folder.
 ///
 /// # Errors
-/// If Python, its module venv or a package cannot be installed.
+/// If Python, its module venv, or a package cannot be installed.
 pub fn venv(project: &Project, name: &str, requirements: &Path) -> Result<PathBuf> {
     let required = fs::read_to_string(requirements)
         .with_context(|| format!("cannot read {}", project.relative(requirements)))?;
@@ -185,8 +186,8 @@ pub fn venv(project: &Project, name: &str, requirements: &Path) -> Result<PathBu
     let mut pip = project.command(bin.join("python"));
     pip.args(["-m", "pip", "install", "--disable-pip-version-check"]);
     if required.contains("--hash=") {
-        // The file lists all transitive dependencies. pip before 24 cannot resolve hashed packages
-        // with extras.
+        // The file lists all transitive dependencies, so pip does not have to resolve them. Before
+        // version 24, pip cannot resolve hashed packages that have extras.
         pip.args(["--require-hashes", "--no-deps"]);
     }
     pip.arg("--requirement").arg(requirements);
@@ -195,10 +196,10 @@ pub fn venv(project: &Project, name: &str, requirements: &Path) -> Result<PathBu
     Ok(bin)
 }
 
-/// Installs the Python environment of the tests. Returns its interpreter.
+/// Installs the Python environment of the tests. Returns the path of its interpreter.
 ///
 /// # Errors
-/// As [`venv`] and [`apt_install`].
+/// See [`venv`] and [`apt_install`].
 pub fn python(project: &Project) -> Result<PathBuf> {
     let python = venv(project, "venv", &project.root.join("tests/requirements.txt"))?.join("python");
     // pyzbar does not include the native library that it loads.
@@ -208,7 +209,7 @@ pub fn python(project: &Project) -> Result<PathBuf> {
     Ok(python)
 }
 
-/// Installs the npm packages of `folder`, if its list of packages has changed.
+/// Installs the npm packages of `folder`, if its package list has changed.
 ///
 /// # Errors
 /// If Node, npm or a package cannot be installed.
@@ -234,8 +235,9 @@ pub fn npm_install(project: &Project, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Updates a copy of a folder and keeps its `node_modules`. Node resolves packages relative to the
-/// importing script, and packages must not be installed among the sources.
+/// Updates a copy of a folder, keeping the `node_modules` of the copy. The copy is needed because
+/// Node resolves packages relative to the importing script, and packages must not be installed in
+/// the source folder.
 ///
 /// # Errors
 /// If a file cannot be read or written.

@@ -13,21 +13,20 @@ use crate::{Project, run, site};
 
 #[derive(Args)]
 pub struct Options {
-    /// The port of the site and its API, on loopback only; 0 takes a free one.
+    /// The port of the site and its API, on loopback only; 0 selects a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// The folder of the data, which persist across restarts [default: .bukti in the project's
-    /// root].
+    /// The data folder, which is kept across restarts [default: .bukti in the project's root].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Import a hundred made-up people, once; `/_demo` lists some of them.
+    /// Import a hundred fictitious people, once; `/_demo` lists some of them.
     #[arg(long)]
     demo: bool,
     /// A file of additional vaccines and diseases, in the format of
     /// functions/lib/domain/vaccines.json.
     #[arg(long, value_name = "FILE")]
     vaccines: Option<PathBuf>,
-    /// Countries besides Indonesia whose phones get SMS, such as +60,+65.
+    /// Countries besides Indonesia whose phone numbers can receive SMS, such as +60,+65.
     #[arg(long)]
     phone_countries: Option<String>,
     /// Compile the site with this toolchain only, instead of the first that works.
@@ -35,11 +34,11 @@ pub struct Options {
     wasm_toolchain: Option<Choice>,
 }
 
-/// Builds everything, then replaces this process by the stack, so that Ctrl-C reaches it.
+/// Builds everything, then replaces this process with the stack, so that Ctrl-C reaches the stack.
 ///
 /// # Errors
-/// Before the build if the port is in use or the data folder cannot be written, and if a build
-/// fails.
+/// If the port is in use or the data folder cannot be written, which is checked before the build,
+/// or if a build fails.
 pub fn up(project: &Project, options: &Options) -> Result<()> {
     let data = match &options.data {
         Some(data) => std::path::absolute(data)?,

@@ -64,8 +64,8 @@ pub(crate) async fn backup(target: &TargetOptions, options: &BackupOptions) -> R
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes all items, except expired ones and kinds that backups omit. Returns the number of items
-/// written.
+/// Writes all items, except expired items and short-lived kinds such as sessions. Returns the
+/// number of items written.
 async fn write_table(target: &Target, folder: &Path, progress: &Progress) -> Result<u64> {
     let unwritable = || format!("cannot write {}", folder.display());
     let table = create_private_file(&folder.join(TABLE)).with_context(unwritable)?;

@@ -56,7 +56,8 @@ impl BackupFiles {
         Ok(Self { tables, documents })
     }
 
-    /// Reads the items of all files, except kinds that only backups of earlier versions contain.
+    /// Reads the items of all files, except short-lived kinds such as sessions, which only backups
+    /// of earlier versions contain.
     pub(super) fn items(&self) -> impl Iterator<Item = Result<Item>> {
         read_items(&self.tables)
     }

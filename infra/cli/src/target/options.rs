@@ -23,9 +23,10 @@ const AWS_CREDENTIALS: [&str; 5] = [
 pub(crate) struct TargetOptions {
     /// Use the embedded stack at this address
     ///
-    /// Without --endpoint, --aws and BUKTI_TARGET (`aws` or an address), `bukti` looks for the stack
-    /// that `.bukti` in this folder or above names, then for one at http://127.0.0.1:8080, then for
-    /// AWS settings. If it finds both a stack and AWS settings, it stops and asks for a choice.
+    /// Without --endpoint, --aws and BUKTI_TARGET (`aws` or an address), `bukti` looks for the
+    /// stack that `.bukti` in this folder or above names, then for one at http://127.0.0.1:8080,
+    /// then for AWS settings. If it finds both a stack and AWS settings, it stops and asks for a
+    /// choice.
     #[arg(long, global = true, value_name = "URL", value_hint = ValueHint::Url)]
     endpoint: Option<String>,
     /// Use the deployment on AWS, in the account and region of the AWS environment

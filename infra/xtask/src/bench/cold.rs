@@ -1,4 +1,4 @@
-//! Cold starts: the time from the start of a function's process to its first response.
+//! Cold starts: the time from the start of a function's process until its first response.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use serde_json::json;
 use super::sample_stack::SampleStack;
 use crate::{Project, deploy, run, tools};
 
-/// Compiles the functions as they are deployed, and repeatedly starts the status function and its
+/// Compiles the functions as for a deployment, then repeatedly starts the status function and its
 /// equivalents in Node and Python.
 ///
 /// # Errors
-/// If something cannot be installed, built or run, or the responses differ.
+/// If something cannot be installed, built or run, or if the responses differ.
 pub fn measure(project: &Project) -> Result<()> {
     let why = "to measure functions";
     let node = tools::program(project, &["node", "nodejs"], &["nodejs", "npm"], why)?;

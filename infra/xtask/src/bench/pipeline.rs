@@ -1,4 +1,4 @@
-//! Throughput of the pipeline: imports a feed of made-up people until its last SMS is accepted.
+//! Throughput of the pipeline: imports a feed of fictitious people and measures until the last SMS.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::stack::{Build, Stack};
 use crate::{Project, run};
 
-/// The goal for doses per second (at least).
+/// The goal for throughput, in doses per second (at least).
 const GOAL: f64 = 300.0;
 /// The goal for peak memory, in megabytes (at most).
 const GOAL_MB: f64 = 400.0;
@@ -20,21 +20,21 @@ const ROWS_PER_PERSON: f64 = 1.55;
 
 struct RunResult {
     rows: usize,
-    /// The number of certificates.
+    /// The number of certificates issued.
     issued: usize,
-    /// The seconds until the report was complete.
+    /// The time until the report was complete, in seconds.
     reported: f64,
-    /// The seconds until the last SMS was accepted.
+    /// The time until the last SMS was accepted, in seconds.
     notified: f64,
     /// The peak memory of the stack, in megabytes.
     rss_mb: f64,
 }
 
-/// Imports a tenth of the rows (unless `alone`), then all of them, each into a new stack, and
-/// prints the results.
+/// Imports a tenth of the rows (unless `alone` is set), then all rows, each time into a new stack.
+/// Prints the results.
 ///
 /// # Errors
-/// If something cannot be built or run, or a row result is wrong.
+/// If something cannot be built or run, or if a row result is wrong.
 pub fn measure(project: &Project, rows: u32, alone: bool) -> Result<()> {
     let mut build = project.command("cargo");
     build.args(["build", "--profile", "stack", "--package", "bukti-local", "--package", "bukti-cli"]);
@@ -48,8 +48,8 @@ pub fn measure(project: &Project, rows: u32, alone: bool) -> Result<()> {
     let mut times = Vec::new();
     let runs = if alone { vec![rows] } else { vec![rows / 10, rows] };
     for rows in runs {
-        // The files of the first run are kept until the end: for minutes after many deletions, ext4
-        // creates files slowly.
+        // The files of the first run are kept until the end, because ext4 creates files slowly for
+        // minutes after many deletions.
         let result = run_pipeline(project, &folder.join(rows.to_string()), rows)?;
         let rate = result.issued as f64 / result.notified;
         println!(
@@ -92,7 +92,7 @@ fn run_pipeline(project: &Project, folder: &Path, rows: u32) -> Result<RunResult
     let mut import = project.command(programs.join("bukti"));
     import.args(["import", "--endpoint", &stack.url]).arg(&feed).arg("--report").arg(&report);
     let mut import = import.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    // `bukti import` prints its totals once the report is complete, and ends once the backlog is
+    // `bukti import` prints its totals when the report is complete, and exits when the backlog is
     // empty.
     let mut line = String::new();
     BufReader::new(import.stdout.take().context("`bukti import` has no stdout")?).read_line(&mut line)?;
@@ -106,17 +106,17 @@ fn run_pipeline(project: &Project, folder: &Path, rows: u32) -> Result<RunResult
 
     let (rows, issued, sms) = compare(&report, &expected)?;
     let sent = BufReader::new(File::open(data.join("outbox.jsonl"))?).lines().count();
-    // A corrected phone may have got an SMS before the correction, depending on timing.
+    // Depending on timing, an SMS may have been sent to a phone number before its correction.
     if !sms.contains(&sent) {
         bail!("{sent} SMS were sent instead of {sms:?}");
     }
     Ok(RunResult { rows, issued, reported, notified, rss_mb })
 }
 
-/// Returns the numbers of rows, of certificates, and of SMS that may have been sent.
+/// Returns the number of rows, the number of certificates, and the range of possible SMS counts.
 ///
 /// # Errors
-/// If a row result differs from the expected one.
+/// If a row result differs from the expected result.
 fn compare(report: &Path, expected: &Path) -> Result<(usize, usize, std::ops::RangeInclusive<usize>)> {
     let lines = |path: &Path| -> Result<Vec<String>> {
         let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -128,7 +128,7 @@ fn compare(report: &Path, expected: &Path) -> Result<(usize, usize, std::ops::Ra
     }
     let (mut issued, mut certain_sms, mut possible_sms) = (0, 0, 0);
     for (actual, wanted) in report.iter().zip(&expected) {
-        // Fields of sample data have no commas.
+        // Fields of sample data contain no commas.
         let actual: Vec<&str> = actual.split(',').collect();
         let wanted: Vec<&str> = wanted.split(',').collect();
         let ([line, id, outcome, reasons], [wanted_line, wanted_id, _, wanted, wanted_reasons, sms, _]) =

@@ -1,4 +1,4 @@
-//! A stack with sample data, for benchmarks that send requests.
+//! An embedded stack with sample data, for benchmarks that send requests.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,13 +8,12 @@ use anyhow::Result;
 use crate::stack::{Build, Stack};
 use crate::{Project, run};
 
-/// A running stack with the doses of a thousand made-up people. Its files are deleted when it is
-/// dropped.
+/// A running stack with the doses of a thousand fictitious people. Dropping it deletes its files.
 pub(super) struct SampleStack {
     pub(super) stack: Stack,
-    /// The folder of the compiled programs.
+    /// The folder with the compiled programs.
     pub(super) programs: PathBuf,
-    /// The imported feed.
+    /// The path of the imported feed.
     pub(super) feed: PathBuf,
     /// The data folder of the stack.
     pub(super) data: PathBuf,
@@ -22,7 +21,7 @@ pub(super) struct SampleStack {
 }
 
 impl SampleStack {
-    /// Builds the programs, starts a stack in `target/bench/NAME` and imports the feed.
+    /// Builds the programs, starts a stack in `target/bench/NAME` and imports the sample feed.
     ///
     /// # Errors
     /// If something cannot be built or run.

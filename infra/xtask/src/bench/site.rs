@@ -1,8 +1,8 @@
-//! Measures the site in a browser, on the embedded stack: the files that visits load, and
-//! Lighthouse's scores.
+//! Measures the site in a browser, on the embedded stack: the files that each visit loads, and the
+//! Lighthouse scores.
 //!
 //! A KB is 1000 bytes. Headers are listed separately, because deployments use HTTP/2, which
-//! compresses them.
+//! compresses headers.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,19 +18,19 @@ use crate::{Project, run, site, tools};
 
 /// The goal for the first visit, in KB (at most).
 const GOAL_KB: f64 = 150.0;
-/// The goals for Lighthouse's scores of every page (at least).
+/// The goals for the Lighthouse scores of every page (at least).
 const GOALS: [(&str, f64); 3] = [("performance", 95.0), ("accessibility", 100.0), ("best-practices", 100.0)];
 const CATEGORIES: [&str; 4] = ["performance", "accessibility", "best-practices", "seo"];
-/// The pages to audit. The home page is audited three times, and the median run counts, because its
-/// times vary.
+/// The pages to audit. The home page is audited three times because its times vary; the median run
+/// counts.
 const PAGES: [&str; 7] = ["/", "/", "/", "/en", "/verifikasi", "/bantuan", "/masuk"];
 const HOME: &str = "/";
 
-/// The files that a visit loads.
+/// The files that a visit to a page loads.
 #[derive(Deserialize)]
 struct Visit {
     page: String,
-    /// The page that was open before. Its files are not counted.
+    /// The page that was open before this visit. Its files are not counted.
     from: Option<String>,
     files: Vec<File>,
 }
@@ -48,12 +48,12 @@ struct File {
 }
 
 impl File {
-    /// The name without its folder.
+    /// Returns the file name without its folder.
     fn short_name(&self) -> &str {
         self.name.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or(&self.name)
     }
 
-    /// Whether the home page does not need this file.
+    /// Whether only pages other than the home page need this file.
     fn is_for_other_pages(&self) -> bool {
         self.name.contains("verifier")
             || ["split_", "chunk_"].iter().any(|part| self.short_name().starts_with(part))
@@ -71,7 +71,7 @@ impl Visit {
 struct Audit {
     path: String,
     lighthouse: String,
-    /// Lighthouse's benchmark index of the machine.
+    /// Lighthouse's benchmark index for the machine.
     benchmark: f64,
     scores: BTreeMap<String, f64>,
     fcp: f64,
@@ -85,8 +85,8 @@ struct Audit {
 struct FailedAudit {
     id: String,
     title: String,
-    /// The categories that have it, each with its weight. Most of performance have no weight,
-    /// because they only explain the times.
+    /// The categories that contain the audit, each with its weight. Most performance audits have no
+    /// weight, because they only explain the times.
     places: Vec<(String, f64)>,
 }
 
@@ -96,17 +96,17 @@ impl Audit {
     }
 }
 
-/// The size of the script of a comparable site.
+/// The sizes of a comparable site's script, in bytes.
 #[derive(Deserialize)]
 struct Peer {
     raw: f64,
     wire: f64,
 }
 
-/// Builds the site, measures it and prints the results; the last line is machine-readable.
+/// Builds the site, measures it and prints the results. The last line is machine-readable.
 ///
 /// # Errors
-/// If something cannot be installed, built or run, or the site is not hydrated.
+/// If something cannot be installed, built or run, or if the site is not hydrated.
 pub fn measure(project: &Project) -> Result<()> {
     let why = "to measure the site";
     let node = tools::program(project, &["node", "nodejs"], &["nodejs", "npm"], why)?;
@@ -159,7 +159,7 @@ pub fn measure(project: &Project) -> Result<()> {
     Ok(())
 }
 
-/// Parses the output of a script, which is a JSON object per line.
+/// Parses the output of a script, which prints one JSON object per line.
 fn parse_lines<T: DeserializeOwned>(output: &str) -> Result<Vec<T>> {
     let rows = output.lines().map(serde_json::from_str).collect::<Result<_, _>>();
     rows.with_context(|| format!("the script did not print lines of JSON: {output}"))
@@ -233,7 +233,7 @@ fn print_visits(visits: &[Visit]) {
     }
 }
 
-/// Prints the size of the scripts, compared with a React site that has the form only.
+/// Prints the size of the scripts, compared with a React site that contains only the form.
 fn print_peer(first: &Visit, peer: &Peer) {
     let is_script = |file: &&File| [".js", ".wasm"].iter().any(|ending| file.name.ends_with(ending));
     let (raw, wire) = first
@@ -296,7 +296,7 @@ fn print_audits(audits: &[Audit]) {
     }
 }
 
-/// The failed audits, each with the pages that failed it.
+/// Lists the failed audits, each with the pages that failed it.
 fn failed_audits(audits: &[Audit]) -> Vec<(&FailedAudit, Vec<&str>)> {
     let mut found: Vec<(&FailedAudit, Vec<&str>)> = Vec::new();
     for (audit, failed) in
@@ -310,7 +310,7 @@ fn failed_audits(audits: &[Audit]) -> Vec<(&FailedAudit, Vec<&str>)> {
     found
 }
 
-/// The run with the median performance of each page, in the order of the pages.
+/// Selects the run with the median performance score for each page, in page order.
 fn median_runs(audits: &[Audit]) -> Vec<Audit> {
     let mut pages: Vec<Vec<&Audit>> = Vec::new();
     for audit in audits {

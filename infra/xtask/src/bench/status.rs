@@ -1,14 +1,14 @@
-//! Throughput and latency of the embedded stack with concurrent callers.
+//! Throughput and latency of the embedded stack under concurrent requests.
 
 use anyhow::Result;
 
 use super::sample_stack::SampleStack;
 use crate::{Project, run};
 
-/// Starts a stack with sample data and sends it concurrent requests.
+/// Starts a stack with sample data and sends concurrent requests to it.
 ///
 /// # Errors
-/// If something cannot be built or run, or a request fails.
+/// If something cannot be built or run, or if a request fails.
 pub fn measure(project: &Project, seconds: u64) -> Result<()> {
     let sample = SampleStack::start(project, "status")?;
     let mut bench = project.command(sample.programs.join("bukti-bench-stack"));

@@ -1,4 +1,4 @@
-//! Assembles the site: assets under names with a hash of their content, and an HTML document for
+//! Assembles the site: assets whose names contain a hash of their content, and an HTML document for
 //! each pre-rendered page.
 
 use std::collections::BTreeMap;
@@ -14,13 +14,13 @@ use super::wasm::{Chunks, VERIFIER};
 use crate::Project;
 use crate::files::{copy_below, files_below, hex};
 
-/// The paths of the pages that work offline. The first is also served at `/verify`, which is
+/// The paths of the pages that work offline. The first page is also served at `/verify`, which is
 /// printed on every certificate.
 const OFFLINE: [&str; 2] = ["/verifikasi", "/en/verify"];
-/// The chunk that these pages need.
+/// The lazy-loaded chunk that the offline pages need.
 const OFFLINE_CHUNK: &str = "verify";
 
-/// The output of the site's native program, see `site/src/prerender.rs`.
+/// The output of the site's native program; see `site/src/prerender.rs`.
 #[derive(Deserialize)]
 pub struct Prerendered {
     texts: BTreeMap<String, BTreeMap<String, String>>,
@@ -38,10 +38,10 @@ struct Page {
     body: String,
 }
 
-/// Writes the site into a folder.
+/// Writes the site into the folder `new`.
 ///
 /// # Errors
-/// If a file cannot be read or written, or a template has an unknown placeholder.
+/// If a file cannot be read or written, or if a template has an unknown placeholder.
 pub fn assemble(
     project: &Project,
     work: &Path,
@@ -98,7 +98,7 @@ pub fn assemble(
     for page in &prerendered.pages {
         let mut links = vec![
             format!(r#"<link rel="preload" href="{}" as="fetch" crossorigin />"#, text_file(&page.language)?),
-            // Not as `modulepreload`: browsers cache the failure of a module.
+            // `modulepreload` is not used here, because browsers cache a failed load of a module.
             format!(r#"<link rel="preload" href="{}" as="fetch" crossorigin />"#, address(&js)),
         ];
         let chunk = page.part.iter().flat_map(|part| chunk_files(part));
@@ -141,7 +141,7 @@ pub fn assemble(
     files.extend(["/favicon.svg".to_owned(), "/settings.json".to_owned()]);
     files.extend(chunk_files(OFFLINE_CHUNK));
     files.extend(texts.values().map(|name| address(name)));
-    // Browsers compare service workers byte by byte, so a new version makes them cache the new
+    // Browsers compare service workers byte by byte, so a changed version makes them cache the new
     // files.
     let mut version = Sha256::new();
     for page in OFFLINE {
@@ -157,16 +157,16 @@ pub fn assemble(
     Ok(())
 }
 
-/// The source of the JavaScript function `download`, which fetches a file with a timeout.
+/// Returns the source of the JavaScript function `download`, which fetches a file with a timeout.
 ///
 /// # Errors
-/// If it cannot be read.
+/// If the file cannot be read.
 pub fn download_function(project: &Project) -> Result<String> {
     let path = project.root.join("site/download.js");
     fs::read_to_string(&path).with_context(|| format!("cannot read {}", project.relative(&path)))
 }
 
-/// Reads a template and replaces its placeholders, `{{name}}`.
+/// Reads a template and replaces its placeholders, which have the form `{{name}}`.
 fn fill(project: &Project, path: &Path, values: &[(&str, &str)]) -> Result<String> {
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", project.relative(path)))?;
     let mut filled = String::with_capacity(text.len());
@@ -185,20 +185,20 @@ fn fill(project: &Project, path: &Path, values: &[(&str, &str)]) -> Result<Strin
     Ok(filled)
 }
 
-/// Escapes a text for HTML, also within double quotes.
+/// Escapes a text for HTML, including double-quoted attributes.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
 }
 
-/// Writes a file under a name with a hash of its content. Returns the name.
+/// Writes a file whose name contains a hash of its content. Returns the name.
 fn write_hashed(folder: &Path, stem: &str, extension: &str, content: &[u8]) -> Result<String> {
     let name = format!("{stem}-{}.{extension}", &hex(&Sha256::digest(content))[..12]);
     fs::write(folder.join(&name), content)?;
     Ok(name)
 }
 
-/// Copies a folder, whose files refer to each other, under a name with a hash of its content.
-/// Returns the name.
+/// Copies a folder to a name that contains a hash of its content. The folder is hashed as a whole,
+/// because its files refer to each other. Returns the name.
 fn write_hashed_folder(assets: &Path, stem: &str, folder: &Path) -> Result<String> {
     let mut hash = Sha256::new();
     for file in files_below(folder)? {

@@ -7,10 +7,12 @@ use anyhow::{Context, Result};
 
 use crate::files::{files_below, has_extension};
 
-/// The last rule, by which `start.js` checks that the style sheet arrived completely.
+/// The last rule of the style sheet. `start.js` uses it to check that the style sheet has loaded
+/// completely.
 const LAST_RULE: &str = ":root{--is-whole:1}";
 
-/// Merges all style sheets, minified: the foundation, components, pages, then [`LAST_RULE`].
+/// Merges and minifies all style sheets, in this order: foundation, components, pages,
+/// [`LAST_RULE`].
 ///
 /// # Errors
 /// If a style sheet cannot be read.
@@ -27,7 +29,7 @@ pub fn merge(source: &Path) -> Result<String> {
 
 /// Removes comments and insignificant white space.
 ///
-/// Keeps strings, URLs, and white space that can be significant: before a colon or bracket, after a
+/// Keeps strings, URLs, and white space that may be significant: before a colon or bracket, after a
 /// bracket, and around the operators of `calc()`.
 fn minify(css: &str) -> String {
     let mut output = String::with_capacity(css.len());
@@ -55,8 +57,8 @@ fn minify(css: &str) -> String {
     output
 }
 
-/// The length in bytes of the first token: a comment, string, unquoted URL, escaped character, or
-/// any other single character.
+/// Returns the length of the first token in bytes. A token is a comment, string, unquoted URL,
+/// escaped character, or any other single character.
 fn token_length(css: &str, first: char) -> usize {
     let through =
         |end: &str, from: usize| css[from..].find(end).map_or(css.len(), |at| from + at + end.len());
@@ -71,7 +73,7 @@ fn token_length(css: &str, first: char) -> usize {
             });
             end.map_or(css.len(), |(at, _)| at + 1)
         }
-        // The string of a quoted URL is a token of its own.
+        // The string in a quoted URL is a separate token.
         'u' if css.starts_with("url(") && !css[4..].trim_start().starts_with(['"', '\'']) => through(")", 4),
         '\\' => first.len_utf8() + css.chars().nth(1).map_or(0, char::len_utf8),
         _ => first.len_utf8(),

@@ -10,13 +10,13 @@ use wasm_split_cli_support::{Options, transform};
 
 use crate::{Project, run};
 
-/// The oldest usable version of wasm-opt, that of Debian 13. Debian 12's (108) exports the function
-/// table under the name of wasm-bindgen's reference table, which breaks the site. It saves about 1
-/// % of the compressed size.
+/// The oldest usable version of wasm-opt, which Debian 13 provides. Version 108 of Debian 12
+/// exports the function table under the name of wasm-bindgen's reference table, which breaks the
+/// site. wasm-opt reduces the compressed size by about 1 %.
 const MIN_WASM_OPT: u32 = 120;
 
-/// The wasm features that rustc and wasm-bindgen use. wasm-opt rejects them unless they are
-/// enabled.
+/// The wasm features that rustc and wasm-bindgen use. wasm-opt rejects modules that use them unless
+/// they are enabled.
 const WASM_FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
     "--enable-nontrapping-float-to-int",
@@ -26,17 +26,17 @@ const WASM_FEATURES: [&str; 6] = [
     "--enable-multivalue",
 ];
 
-/// The name of the verifier's folder and files.
+/// The name of the verifier's output folder and files.
 pub(super) const VERIFIER: &str = "verifier";
 
-/// The lazy-loaded chunks of a site: the files by the name of the page or feature that needs them.
+/// The lazy-loaded chunks of a site: file names, by the page or feature that needs them.
 pub type Chunks = std::collections::HashMap<String, Vec<String>>;
 
-/// The file of the splitter's JavaScript, which loads the chunks.
+/// The name of the splitter's JavaScript file, which loads the chunks.
 const LOADER: &str = "parts.js";
 
 /// Splits a site into the main module and lazy-loaded chunks. Writes `NAME.js`, `NAME_bg.wasm` and
-/// the chunks. `download` is the source of the JavaScript function by which `NAME.js` fetches the
+/// the chunks. `download` is the source of the JavaScript function with which `NAME.js` fetches the
 /// chunks.
 ///
 /// # Errors
@@ -51,7 +51,8 @@ pub fn split(compiled: &Path, name: &str, download: &str, folder: &Path) -> Resu
     options.main_module = &main_module;
     options.link_name = &link_name;
     let split = transform(options).map_err(|error| anyhow!("cannot split the site: {error:#}"))?;
-    // The chunks import the function table of the main module, which wasm-bindgen would not export.
+    // The chunks import the function table of the main module, which wasm-bindgen would otherwise
+    // not export.
     let mut bindgen = Bindgen::new();
     generate(bindgen.web(true)?.keep_lld_exports(true), &main_wasm, name, folder)?;
     fs::remove_file(&main_wasm)?;
@@ -62,11 +63,11 @@ pub fn split(compiled: &Path, name: &str, download: &str, folder: &Path) -> Resu
     Ok(split.prefetch_map)
 }
 
-/// Merges wasm-bindgen's and the splitter's JavaScript modules, which import each other, into one.
+/// Merges the JavaScript modules of wasm-bindgen and the splitter, which import each other, into
+/// one.
 ///
-/// A browser caches a failed load of a module by its URL, so a retry needs another URL. That is
-/// possible only for a module without imports. Chunks are fetched by `download`, which has a
-/// timeout.
+/// Browsers cache a failed module load by its URL, so a retry needs a different URL. This works
+/// only for a module without imports. Chunks are fetched with `download`, which has a timeout.
 fn merge(glue: &str, loader: &str, name: &str, download: &str) -> Result<String> {
     const FETCH: &str = "fetch(new URL(";
     const EXPORT: &str = "export const ";
@@ -107,8 +108,8 @@ pub fn strip(module: &Path) -> Result<()> {
     Ok(fs::write(module, stripped)?)
 }
 
-/// Writes `NAME.js`, a classic script for a worker, and `NAME_bg.wasm`. Module workers need Firefox
-/// 114.
+/// Writes `NAME.js`, a classic worker script, and `NAME_bg.wasm`. A module worker would require
+/// Firefox 114.
 ///
 /// # Errors
 /// If wasm-bindgen cannot process the compiled module.
@@ -122,7 +123,7 @@ fn generate(bindgen: &mut Bindgen, compiled: &Path, name: &str, work: &Path) -> 
     bindgen.generate(work).context("wasm-bindgen cannot process the compiled module")
 }
 
-/// Finds a wasm-opt that is recent enough.
+/// Finds a sufficiently recent wasm-opt; `None` if there is none.
 pub fn find_optimiser(project: &Project) -> Option<PathBuf> {
     let path = run::find_program("wasm-opt")?;
     let version = run::capture(project.command(&path).arg("--version"), "").ok()?;
@@ -130,7 +131,8 @@ pub fn find_optimiser(project: &Project) -> Option<PathBuf> {
     (number >= MIN_WASM_OPT).then_some(path)
 }
 
-/// Reduces the size of a module by wasm-opt. If that fails, prints the reason and keeps the module.
+/// Reduces the size of a module with wasm-opt. If that fails, prints the reason and keeps the
+/// module unchanged.
 pub fn optimise(project: &Project, optimiser: &Path, wasm: &Path) {
     let optimised = wasm.with_extension("opt.wasm");
     let mut command = project.command(optimiser);
@@ -143,7 +145,7 @@ pub fn optimise(project: &Project, optimiser: &Path, wasm: &Path) {
     }
 }
 
-/// `None` if the bytes are not a wasm module.
+/// Removes the custom sections; `None` if the bytes are not a wasm module.
 fn without_custom_sections(wasm: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 8;
     const CUSTOM: u8 = 0;
@@ -151,7 +153,7 @@ fn without_custom_sections(wasm: &[u8]) -> Option<Vec<u8>> {
     let mut at = HEADER;
     while at < wasm.len() {
         let (mut size, mut length) = (0_usize, 1);
-        // The size is encoded as LEB128.
+        // The section size is encoded as LEB128.
         loop {
             let byte = *wasm.get(at + length)?;
             size |= usize::from(byte & 0x7f).checked_shl(7 * (u32::try_from(length).ok()? - 1))?;
