@@ -21,5 +21,5 @@ pub(crate) use self::restore::{RestoreOptions, restore};
 /// The number of documents, or batches of items, that are transferred concurrently.
 const CONCURRENCY: usize = 8;
 
-/// The error context of a failed scan.
+/// The error context for failed reads of the table.
 const TABLE_UNREADABLE: &str = "cannot read the table";

@@ -60,7 +60,7 @@ struct DeadLetter {
     about: String,
 }
 
-/// The embedded stack's response to a redrive.
+/// The embedded stack's response to a redrive: how many events succeeded, and how many remain.
 #[derive(Deserialize)]
 struct Redriven {
     done: u64,

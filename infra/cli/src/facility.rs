@@ -1,4 +1,4 @@
-//! `bukti facility report`: the rows that facilities have to complete or correct.
+//! `bukti facility report`: reports the rows that facilities have to complete or correct.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -25,8 +25,8 @@ use crate::target::{Target, TargetOptions};
 pub(crate) struct ImportOptions {
     /// File of doses: CSV with a header, NDJSON, FHIR, or a workbook
     ///
-    /// CSV, NDJSON and FHIR may be compressed with gzip or zstd. Of a workbook the first visible
-    /// sheet is imported.
+    /// CSV, NDJSON and FHIR may be compressed with gzip or zstd. Only the first visible sheet of a
+    /// workbook is imported.
     #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
     /// Write the report of the rows to this file; `-` is the standard output

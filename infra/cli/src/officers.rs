@@ -18,7 +18,7 @@ use crate::target::{Target, TargetOptions};
 pub(crate) enum RoleName {
     /// Views records, answers and decides cases
     Officer,
-    /// Also approves changes of who a certificate is for, which another officer proposed
+    /// Also approves another officer's proposal to change who a certificate is for
     Supervisor,
 }
 
@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Add {
         /// Phone that the officer logs in with
         phone: String,
-        /// Name of the officer, as people see it whose records they view
+        /// Name of the officer, shown to the people whose records they view
         #[arg(long, value_parser = NonEmptyStringValueParser::new())]
         name: String,
         /// Role of the officer

@@ -201,7 +201,7 @@ impl Target {
         &self.settings.table
     }
 
-    /// The name of the document bucket.
+    /// The name of the document bucket. Fails on AWS if no option specifies it.
     pub(crate) fn bucket(&self) -> Result<&str> {
         require_name(&self.settings.bucket, "the bucket", "--bucket")
     }
@@ -233,12 +233,12 @@ impl Target {
         read_secret(&self.root, "the root").await
     }
 
-    /// Reads the functions' secrets.
+    /// Reads the functions' secrets from their file, or from Secrets Manager on AWS.
     pub(crate) async fn secrets(&self) -> Result<Secrets> {
         read_secret(&self.settings.secrets, "the secrets").await
     }
 
-    /// Replaces the functions' secrets atomically.
+    /// Replaces the functions' secrets atomically, in the file or in Secrets Manager.
     pub(crate) async fn write_secrets(&self, secrets: &Secrets) -> Result<()> {
         match &self.settings.secrets {
             SecretsSource::File(path) => {

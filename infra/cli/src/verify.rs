@@ -30,7 +30,7 @@ const REVOCATION_UNKNOWN: u8 = 3;
 pub(crate) struct VerifyOptions {
     /// Trust only the signer with this certificate (PEM or DER); can be repeated
     ///
-    /// Nothing is fetched then, and whether the certificate is revoked stays unknown.
+    /// Nothing is fetched, so it stays unknown whether the certificate is revoked.
     #[arg(long, value_name = "CERT", value_parser = read_signer, value_hint = ValueHint::FilePath)]
     signer: Vec<TrustedSigner>,
     /// Trust the signers of this site, or of this folder with `signers.json` and `revocation/`

@@ -28,7 +28,7 @@ const MAX_WORKBOOK: u64 = 64 * 1024 * 1024;
 /// The remedy at the end of each message about an unreadable workbook.
 const SAVE_AS_CSV: &str = "save its sheet as \"CSV UTF-8\" and import that";
 
-/// A workbook in memory.
+/// A workbook of any supported format, read from memory.
 type Workbook<'a> = Sheets<Cursor<&'a [u8]>>;
 
 /// Whether this code of an intake problem means that the file is a workbook.

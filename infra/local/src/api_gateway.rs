@@ -60,8 +60,8 @@ impl ApiGateway {
         }
     }
 
-    /// Handles a request under `/api/`, including unknown routes and overload, for which it
-    /// responds with a problem.
+    /// Handles a request under `/api/`. Responds with a problem for an unknown route, a rejected
+    /// body, overload or a failed function.
     pub(crate) async fn handle(&self, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let tags = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|tags| tags.to_str().ok());

@@ -30,7 +30,7 @@ pub(crate) struct DeadLetter {
     pub(crate) event: Value,
 }
 
-/// A dead letter without its payload, which may contain personal data.
+/// A dead letter without its payload, for lists.
 #[derive(Debug, Serialize)]
 pub(crate) struct Summary {
     at: jiff::Timestamp,

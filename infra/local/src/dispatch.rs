@@ -52,7 +52,7 @@ pub(crate) struct Dispatcher {
     pub(crate) function_bodies: BodyReader,
     pub(crate) outbox: Outbox,
     pub(crate) site: Site,
-    /// The content of `/settings.json`.
+    /// The JSON that is served at `/settings.json`.
     pub(crate) settings: Bytes,
     /// Set once the functions have started.
     pub(crate) functions: OnceLock<Functions>,

@@ -115,8 +115,8 @@ impl DynamoDb {
     /// Deletes expired items and returns their number. Like DynamoDB, it deletes them some time
     /// after they expire.
     pub(crate) async fn delete_expired_items(&self) -> Result<usize> {
-        // This does not run on the executor, because it would block it for long. It releases the
-        // connection between pages.
+        // This does not run on the executor, which it would block for a long time. dynoxide releases
+        // the connection between pages.
         let database = self.database.clone();
         let deleted = tokio::task::spawn_blocking(move || database.sweep_ttl()).await??;
         if deleted > 0 {
@@ -205,7 +205,7 @@ impl Position {
     }
 }
 
-/// A record of the stream.
+/// A stream record, as a consumer reads it.
 pub(crate) struct StreamEntry {
     pub(crate) position: Position,
     /// A hash of the partition key. Records with the same hash are processed in order.

@@ -116,7 +116,7 @@ impl FeedSource {
         self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 
-    /// Waits until no event is pending.
+    /// Waits until no event is waiting or being processed.
     pub(crate) async fn wait_idle(&self) {
         // This cannot fail, because `self` holds the sender.
         let _ = self.0.pending.subscribe().wait_for(|pending| *pending == 0).await;

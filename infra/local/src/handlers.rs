@@ -28,7 +28,7 @@ use crate::stream_source::StreamSource;
 pub struct Handlers {
     /// Handles the requests of all HTTP functions.
     pub http: HttpHandler,
-    /// The function that imports feeds.
+    /// The function that imports feeds, invoked with S3 events.
     pub intake: FeedHandler,
     /// The function that publishes the trust and revocation lists.
     pub publish: PublishHandler,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 
-/// An accepted SMS.
+/// An SMS that the stack has accepted for sending.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sms {
     /// The recipient's phone number, in E.164.

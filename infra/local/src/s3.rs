@@ -37,7 +37,7 @@ fn start_file_runtime(closed: oneshot::Receiver<()>) -> io::Result<Handle> {
     Ok(handle)
 }
 
-/// The S3 service.
+/// The S3 service of the stack, for all of its buckets.
 pub(crate) struct S3 {
     service: S3Service,
     root: PathBuf,

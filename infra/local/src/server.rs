@@ -30,7 +30,7 @@ use tokio::time::Sleep;
 /// [`Limits::chunk_time`]. A slow phone uploads about 20 KB per second.
 const CHUNK: usize = 32 * 1024;
 
-/// The limits of a listener.
+/// The limits that [`serve`] applies to its connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// The maximum number of open connections. Further ones wait in the kernel's queue, where they

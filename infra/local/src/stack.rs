@@ -43,7 +43,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time that the server has to close its connections.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The options of a stack.
+/// The options with which a stack starts.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The port on 127.0.0.1; 0 selects a free one.

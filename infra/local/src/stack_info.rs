@@ -20,7 +20,7 @@ pub struct StackInfo {
     pub secrets: PathBuf,
     /// The file with the root, which certifies signers.
     pub root: PathBuf,
-    /// The region that signed calls must name.
+    /// The region for which clients sign their calls.
     pub region: String,
     /// The JSON file with the access keys below, under the same field names. Only its owner can
     /// read it.

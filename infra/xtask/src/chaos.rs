@@ -18,7 +18,7 @@ enum ChaosTest {
         /// The approximate number of rows in the feed.
         #[arg(long, default_value_t = 10_000, value_parser = value_parser!(u32).range(100..))]
         rows: u32,
-        /// The number of kills.
+        /// The number of times that the stack is killed.
         #[arg(long, default_value_t = 50, value_parser = value_parser!(u32).range(1..))]
         kills: u32,
         /// The seed for the random times.

@@ -62,7 +62,7 @@ enum Task {
     Bench(bench::Options),
 }
 
-/// The folders of the project.
+/// The folders that tasks read from and write to.
 struct Project {
     /// The folder with the workspace's Cargo.toml.
     root: PathBuf,

@@ -197,7 +197,7 @@ fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     lines.next()?.strip_prefix("version = \"")?.strip_suffix('"')
 }
 
-/// Writes a `.br` and a `.gz` copy of every compressible file.
+/// Writes a `.br` and a `.gz` copy of every compressible file that is not too small.
 fn compress(folder: &Path) -> Result<()> {
     for file in files_below(folder)?.iter().filter(|file| has_extension(file, &COMPRESSIBLE)) {
         let content = fs::read(file)?;

@@ -37,7 +37,7 @@ pub enum Choice {
 /// An installed toolchain that can compile the site.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Toolchain {
-    /// The toolchain of the cargo that runs this program.
+    /// The currently active toolchain, usually managed by rustup.
     Active,
     /// Debian's toolchain, in /usr/bin.
     Debian,

@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 use super::ReportDestination;
 use crate::workbook;
 
-/// The file to upload.
+/// The file to upload: the original, or a converted copy.
 pub(super) enum FeedFile {
     /// The file that the user specified.
     Named(PathBuf),

@@ -26,7 +26,7 @@ pub(super) struct SampleRow {
     pub(super) is_repeated: bool,
 }
 
-/// Generates the rows of a feed, in the order of the file.
+/// Generates the rows of a feed, in the order in which the file contains them.
 pub(super) struct Generator {
     pub(super) random: StdRng,
     pub(super) people: u64,
