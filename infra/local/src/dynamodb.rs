@@ -214,7 +214,7 @@ pub(crate) struct StreamEntry {
     pub(crate) record: Option<EventRecord>,
 }
 
-/// The stream of a table.
+/// The stream of the changes to a table. Clones share the database.
 #[derive(Clone)]
 pub(crate) struct Stream {
     dynamodb: DynamoDb,

@@ -99,7 +99,7 @@ impl FeedSource {
     /// Invokes the function with the event of a dead letter. Returns whether the function
     /// succeeded.
     pub(crate) async fn redrive(&self, event: S3Event) -> bool {
-        // The semaphore is never closed.
+        // This cannot fail, because the semaphore is never closed.
         let Ok(_permit) = self.0.concurrency.acquire().await else { return false };
         let handler = Arc::clone(&self.0.handler);
         matches!(invoke(TIME_LIMIT, async move { handler(event).await }).await, Ok(Ok(())))
@@ -142,7 +142,7 @@ impl Inner {
     }
 
     async fn invoke_with_retries(&self, key: &str, size: u64) {
-        // The semaphore is never closed.
+        // This cannot fail, because the semaphore is never closed.
         let Ok(_permit) = self.concurrency.acquire().await else { return };
         let mut stop = self.stop.clone();
         let Some(event) = self.event(key, size) else { return };

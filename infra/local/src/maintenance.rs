@@ -71,7 +71,7 @@ pub(crate) async fn clean_table(
     }
 }
 
-/// Flushes everything to disk that has to survive a power failure.
+/// Flushes to disk all data that must survive a power failure.
 #[derive(Clone)]
 pub(crate) struct DiskFlusher {
     pub(crate) dynamodb: DynamoDb,

@@ -108,8 +108,8 @@ impl<'project> Sam<'project> {
         Ok(Self { project, bin })
     }
 
-    /// Returns a command for one of these programs, for use without AWS. A region and access keys
-    /// must be set nevertheless.
+    /// Returns a command for a program of the Python environment, for use without AWS. Dummy access
+    /// keys and a region are set, because the programs require them.
     fn offline(&self, program: &str) -> Result<Command> {
         let mut command = self.command(program)?;
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"AWS_"))
@@ -121,7 +121,7 @@ impl<'project> Sam<'project> {
         Ok(command)
     }
 
-    /// Returns a command for one of these programs, with the AWS settings of the environment.
+    /// Returns a command for a program of the Python environment, with the caller's AWS settings.
     fn command(&self, program: &str) -> Result<Command> {
         // sam calls cargo-lambda and zig by name; both are in its Python environment.
         let mut path = vec![self.bin.clone()];
