@@ -1,4 +1,4 @@
-//! The embedded stack in this process, with what its people, officers and admins do.
+//! The embedded stack in the test process, with helpers that act as citizens, officers and admins.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,20 +16,20 @@ use crate::caller::{Caller, json_bytes};
 use crate::fixtures::append_line;
 use crate::{CommandOutput, Message, Reply, Report, csv, import, outbox, program, solve};
 
-/// An embedded stack on a free port with its own data folder, and a caller of its API.
+/// An embedded stack on a free port with its own data folder, and an HTTP client for its API.
 pub struct TestApp {
     url: String,
-    // Fields are dropped in this order: the stack before its runtime and its data.
+    // Fields are dropped in declaration order, and the stack must go before its runtime and data.
     stack: Option<Stack>,
     runtime: tokio::runtime::Runtime,
     caller: Caller,
     started: Instant,
-    /// The data folder.
+    /// The stack's data folder, which is deleted on drop.
     pub data: TempDir,
 }
 
-/// Waits past the full hour if less than a minute is left. Rate limits have windows of an hour or a
-/// day that begin at the full hour, so a test that runs across it would find fresh quotas.
+/// Waits for the next full hour if it is less than a minute away. Rate-limit windows of an hour or
+/// a day begin on the hour, so a test that ran across this boundary would see its quotas reset.
 fn wait_past_full_hour() {
     const LONGEST_TEST: i64 = 60;
     let left = 3600 - jiff::Timestamp::now().as_second() % 3600;
@@ -44,12 +44,13 @@ impl TestApp {
         Self::start_with_handlers(Handlers::bukti)
     }
 
-    /// Starts a stack with empty data and other handlers of the functions.
+    /// Starts a stack with empty data whose functions run these handlers.
     pub fn start_with_handlers(handlers: impl FnOnce(&Aws) -> Handlers) -> Self {
         Self::start_with_options(|_| {}, handlers)
     }
 
-    /// Starts a stack with empty data, other options and other handlers.
+    /// Starts a stack with empty data whose functions run these handlers. `change` adjusts the
+    /// default options of the stack.
     pub fn start_with_options(
         change: impl FnOnce(&mut Options),
         handlers: impl FnOnce(&Aws) -> Handlers,
@@ -66,12 +67,12 @@ impl TestApp {
         Self { url: stack.url().to_owned(), stack: Some(stack), runtime, caller, started, data }
     }
 
-    /// Stops the stack and starts it again with the same data, on another port.
+    /// Restarts the stack with the same data. Its port changes, and so does its URL.
     pub fn restart(&mut self) {
         self.restart_after(|_| {});
     }
 
-    /// Stops the stack, runs `work` on its data folder, and starts it again, on another port.
+    /// Stops the stack, runs `work` on its data folder, and starts the stack again on another port.
     pub fn restart_after(&mut self, work: impl FnOnce(&Path)) {
         let stack = self.stack.take().unwrap();
         let options = Options { port: 0, data: self.data.path().to_owned(), ..Options::default() };
@@ -83,12 +84,12 @@ impl TestApp {
         self.stack = Some(stack);
     }
 
-    /// The base URL of the stack.
+    /// The stack's base URL, which changes at each restart.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Runs something on the stack's services directly, such as reading a record of the table.
+    /// Runs `work` with direct access to the stack's services, for example to read a table record.
     pub fn with_aws<T>(&self, work: impl AsyncFnOnce(Aws) -> T) -> T {
         let info = self.stack.as_ref().unwrap().info();
         let settings =
@@ -96,13 +97,13 @@ impl TestApp {
         self.runtime.block_on(async { work(Aws::connect(settings).await.unwrap()).await })
     }
 
-    /// Uploads a feed to the drop folder of the bucket, as a hub does, and waits until everything
-    /// is processed.
+    /// Uploads a feed to the drop folder of the bucket, as a hub does, and waits until the feed has
+    /// been processed.
     pub fn upload_feed(&self, name: &str, feed: Vec<u8>) {
         self.upload_feeds(vec![(name.to_owned(), feed)]);
     }
 
-    /// Uploads several feeds at once.
+    /// Uploads several feeds, then waits until all of them have been processed.
     pub fn upload_feeds(&self, feeds: Vec<(String, Vec<u8>)>) {
         self.with_aws(async |aws| {
             let (_, s3) = Endpoint::of(&aws.settings).unwrap().clients().await;
@@ -115,17 +116,17 @@ impl TestApp {
         self.wait_until_idle();
     }
 
-    /// The record of an import job.
+    /// The record of an import job; `None` if there is no such job.
     pub fn job(&self, job: &str) -> Option<JobRecord> {
         self.with_aws(async |aws| Jobs::new(&aws).get(job).await.unwrap())
     }
 
-    /// The caller with which this app calls the API.
+    /// The HTTP client that [`TestApp::call`] uses.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// Runs a command of `bukti` on this stack.
+    /// Runs a `bukti` command against this stack, without standard input.
     pub fn bukti(&self, arguments: &[&str]) -> CommandOutput {
         let output = Command::new(program("bukti"))
             .args(arguments)
@@ -141,21 +142,21 @@ impl TestApp {
         }
     }
 
-    /// Runs a command that has to succeed. Returns its standard output.
+    /// Runs a `bukti` command, asserts that it succeeds, and returns its standard output.
     pub fn bukti_ok(&self, arguments: &[&str]) -> String {
         let output = self.bukti(arguments);
         assert_eq!(output.code, 0, "{arguments:?}: {}", output.stderr);
         output.stdout
     }
 
-    /// The QR text of the certificate behind the last link that a phone got.
+    /// Opens the latest link sent to a phone. Returns the text of the certificate's QR code.
     pub fn qr_text(&self, phone: &str, birth_date: &str) -> String {
         let token = self.messages_to(phone).iter().rev().find_map(Message::token).unwrap();
         let opened = self.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": birth_date}));
         opened.body["certificate"]["qr_text"].as_str().unwrap().to_owned()
     }
 
-    /// Waits until the stack has processed every feed and every record of the stream.
+    /// Waits until the stack has processed all feeds and stream records. Panics after 300 s.
     pub fn wait_until_idle(&self) {
         let stack = self.stack.as_ref().unwrap();
         assert!(
@@ -164,7 +165,7 @@ impl TestApp {
         );
     }
 
-    /// Imports rows with `bukti import`, waits until everything is processed, and returns the
+    /// Imports rows with `bukti import`, waits until the stack is idle, and returns the job's
     /// report.
     pub fn import(&self, rows: &[FeedRow]) -> Report {
         let feed = self.data.path().join("feed-of-the-test.csv");
@@ -175,12 +176,12 @@ impl TestApp {
         report
     }
 
-    /// Calls the API, each time from another network, so that rate limits do not apply.
+    /// Calls the API from a different network each time, so that rate limits do not interfere.
     pub fn call(&self, method: &str, path: &str, cookie: Option<&str>, body: Option<Value>) -> Reply {
         self.caller.call(method, path, cookie, &json_bytes(body)).into()
     }
 
-    /// Calls the API from this client address, as CloudFront reports it.
+    /// Calls the API with the client IP `address`, as if CloudFront had reported it.
     pub fn call_from(
         &self,
         address: &str,
@@ -192,32 +193,32 @@ impl TestApp {
         self.caller.call_from(address, method, path, cookie, &json_bytes(body)).into()
     }
 
-    /// Posts to the API without a session.
+    /// Posts JSON to the API without a session.
     pub fn post(&self, path: &str, body: Value) -> Reply {
         self.call("POST", path, None, Some(body))
     }
 
-    /// Requests the status of a person, with a solved captcha.
+    /// Requests the status of a person's doses, with a solved captcha.
     pub fn status(&self, name: &str, nik: &str) -> Reply {
         self.post(StatusRoute::Status.path(), json!({"name": name, "nik": nik, "captcha": self.captcha()}))
     }
 
-    /// Requests a quick download with the facts of a row and a solved captcha.
+    /// Requests a quick download with the facts in a row and a solved captcha.
     pub fn request_download(&self, facts: &FeedRow) -> Reply {
         self.post(StatusRoute::Download.path(), self.download_request(facts))
     }
 
-    /// The request body of [`TestApp::request_download`].
+    /// The request body that [`TestApp::request_download`] sends.
     pub fn download_request(&self, facts: &FeedRow) -> Value {
         download_request(facts, &self.captcha())
     }
 
-    /// A solved captcha.
+    /// Fetches and solves a captcha. Returns the `captcha` field for a request.
     pub fn captcha(&self) -> String {
         solve(self.call("GET", StatusRoute::Captcha.path(), None, None).body)
     }
 
-    /// Requests a one-time code, with a name for a new account and a solved captcha.
+    /// Requests a one-time code, with a solved captcha. `name` is the name for a new account.
     pub fn request_code(&self, phone: &str, name: Option<&str>) -> Reply {
         let captcha = self.captcha();
         self.post(
@@ -229,7 +230,7 @@ impl TestApp {
         )
     }
 
-    /// Logs in with the code of an SMS. Returns the session's cookie.
+    /// Logs in with the one-time code from the SMS. Returns the session cookie.
     pub fn log_in(&self, phone: &str, name: Option<&str>) -> String {
         let requested = self.request_code(phone, name);
         assert_eq!(requested.status, 202);
@@ -238,19 +239,19 @@ impl TestApp {
         reply.cookie.unwrap()
     }
 
-    /// Submits a one-time code with the cookie of the request that it was sent for.
+    /// Submits a one-time code, with the cookie that the code request set.
     pub fn try_code(&self, phone: &str, code: &str, cookie: Option<&str>) -> Reply {
         self.call("POST", OtpRoute::LogIn.path(), cookie, Some(json!({"phone": phone, "code": code})))
     }
 
-    /// Adds an officer. Returns the secret of the authenticator.
+    /// Adds an officer with `bukti officer add`. Returns the secret of the authenticator in base32.
     pub fn add_officer(&self, phone: &str, name: &str, role: &str) -> String {
         let output = self.bukti_ok(&["officer", "add", phone, "--name", name, "--role", role]);
         let (_, secret) = output.split_once("?secret=").unwrap();
         secret.split('&').next().unwrap().to_owned()
     }
 
-    /// Adds an officer and logs in with both factors. Returns the session's cookie.
+    /// Adds an officer and logs in with both factors. Returns the session cookie.
     pub fn log_in_officer(&self, phone: &str, name: &str, role: &str) -> String {
         let secret = self.add_officer(phone, name, role);
         let cookie = self.log_in(phone, None);
@@ -264,29 +265,29 @@ impl TestApp {
         cookie
     }
 
-    /// The one-time code in the last SMS to a phone.
+    /// The one-time code in the latest SMS to a phone.
     pub fn last_code(&self, phone: &str) -> String {
         let message = self.messages_to(phone).pop().unwrap();
         message.text.rsplit('#').next().unwrap().trim().to_owned()
     }
 
-    /// All SMS that the stack sent, oldest first.
+    /// All SMS that the stack has sent, oldest first.
     pub fn messages(&self) -> Vec<Message> {
         outbox(&self.url)
     }
 
-    /// The SMS to a phone, in any spelling of its number.
+    /// The SMS sent to a phone, oldest first. The number may be written in any format.
     pub fn messages_to(&self, phone: &str) -> Vec<Message> {
         let to = bukti_domain::PhoneNumber::parse(phone).unwrap();
         self.messages().into_iter().filter(|message| message.to == to.e164()).collect()
     }
 
-    /// The certificates of the stack's signer and root, PEM.
+    /// The certificates of the active signer and of the root, in PEM format.
     pub fn signer(&self) -> (String, String) {
         (self.bukti_ok(&["signing-key", "export"]), self.bukti_ok(&["signing-key", "export", "--root"]))
     }
 
-    /// Fetches a presigned URL. Returns status and body.
+    /// Fetches a presigned URL. Returns the HTTP status and the body.
     pub fn fetch(&self, url: &str) -> (u16, Vec<u8>) {
         let raw = self.caller.call("GET", url, None, b"");
         (raw.status, raw.body)
@@ -304,14 +305,14 @@ impl Drop for TestApp {
     }
 }
 
-/// The current code of an authenticator with this secret (base32).
+/// The current TOTP code of an authenticator with this base32 secret.
 pub fn authenticator_code(secret: &str) -> String {
     let secret = totp_rs::Secret::Encoded(secret.to_owned()).to_bytes().unwrap();
     let totp = totp_rs::TOTP::new_unchecked(totp_rs::Algorithm::SHA1, 6, 0, 30, secret);
     totp.generate(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs())
 }
 
-/// The request body for a quick download, with the facts of a row and a solved captcha.
+/// The request body for a quick download with the facts in a row and a solved captcha.
 pub fn download_request(facts: &FeedRow, captcha: &str) -> Value {
     let mut request = json!({
         "name": facts.nama,

@@ -1,4 +1,4 @@
-//! HTTP callers of a stack's API.
+//! HTTP clients for a stack's API.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -13,57 +13,57 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-/// An HTTP client of one stack, with persistent connections.
+/// An HTTP client for one stack, with persistent connections.
 pub struct Caller {
     url: String,
     origin: String,
     host: Option<String>,
     agent: ureq::Agent,
-    /// The deployment's secrets; `null` for a caller that does not know them.
+    /// The deployment's secrets; `null` if the client does not know them.
     secrets: Value,
     calls: AtomicU32,
 }
 
-/// A response, byte for byte.
+/// An unparsed HTTP response, for byte-for-byte comparisons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawResponse {
     /// HTTP status.
     pub status: u16,
-    /// All headers but `Date`, in the order of the response.
+    /// All headers except `Date`, in the order of the response.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body; empty if there is none.
     pub body: Vec<u8>,
 }
 
 impl RawResponse {
-    /// The body as JSON; `null` if it is not JSON.
+    /// Parses the body as JSON. Returns `null` if it is not valid JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// The value of a header.
+    /// The value of a header, by its lower-case name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 }
 
-/// A response of the API, parsed.
+/// A parsed response of the API.
 #[derive(Debug)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
-    /// The body; `null` if it is empty.
+    /// The JSON body; `null` if the body is empty.
     pub body: Value,
-    /// The `Cache-Control` header.
+    /// The `Cache-Control` header, if the response has one.
     pub cache_control: Option<String>,
-    /// The first cookie that the response sets, as the client sends it back.
+    /// The first cookie that the response sets, as `name=value` for a `Cookie` header.
     pub cookie: Option<String>,
-    /// The whole `Set-Cookie` header of that cookie.
+    /// The first `Set-Cookie` header, including the attributes of the cookie.
     pub set_cookie: Option<String>,
 }
 
 impl Reply {
-    /// The stable code of the problem; empty if there is none.
+    /// The problem code in the body; empty if the body has none.
     pub fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
@@ -84,15 +84,15 @@ impl From<RawResponse> for Reply {
 }
 
 impl Caller {
-    /// A caller that knows the edge key, so that the stack trusts the client address that it
-    /// reports. Each call reports another network: the calls stand for those of many people, and
-    /// rate limits apply per network.
+    /// Creates a client that reads the edge key from the data folder and sends it, so that the
+    /// stack trusts the client IP in its requests. Each call reports a different network, as if
+    /// many people were calling, since rate limits apply per network.
     pub fn new(url: &str, data: &Path) -> Self {
         let secrets = std::fs::read(data.join("secrets.json")).unwrap();
         Self { secrets: serde_json::from_slice(&secrets).unwrap(), ..Self::direct(url) }
     }
 
-    /// A caller without the edge key, whose client address is that of its connection.
+    /// Creates a client without the edge key. The stack takes its IP from the connection.
     pub fn direct(url: &str) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -108,30 +108,31 @@ impl Caller {
         }
     }
 
-    /// The base URL of the stack.
+    /// The base URL that relative paths refer to.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Sends another `Origin` header.
+    /// Replaces the `Origin` header, which defaults to the base URL.
     #[must_use]
     pub fn from_origin(self, origin: &str) -> Self {
         Self { origin: origin.to_owned(), ..self }
     }
 
-    /// Sends another `Host` header, for servers with several hosts at one address.
+    /// Sets the `Host` header, for servers that serve several hosts at one address.
     #[must_use]
     pub fn for_host(self, host: String) -> Self {
         Self { host: Some(host), ..self }
     }
 
-    /// Calls a path of the stack, or an absolute URL, with a JSON body.
+    /// Calls a path of the stack, or an absolute URL, with a JSON body. Each call reports a
+    /// different client network.
     pub fn call(&self, method: &str, path: &str, cookie: Option<&str>, body: &[u8]) -> RawResponse {
         let [_, a, b, c] = self.calls.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         self.call_from(&format!("10.{b}.{c}.{a}"), method, path, cookie, body)
     }
 
-    /// Calls the stack from this client address, as CloudFront reports it.
+    /// Calls the stack with the client IP `address`, as if CloudFront had reported it.
     pub fn call_from(
         &self,
         address: &str,
@@ -145,7 +146,7 @@ impl Caller {
         self.send_from(address, method, path, &headers, body)
     }
 
-    /// Sends any body with any headers, from the client address 10.0.0.1.
+    /// Sends a body of any type with these headers, from the client IP 10.0.0.1.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> RawResponse {
         self.send_from("10.0.0.1", method, path, headers, body)
     }
@@ -174,8 +175,8 @@ impl Caller {
             self.agent.run(request.header("origin", &self.origin).body(body).unwrap())
         };
         let mut response = match run() {
-            // A persistent connection that the server closed after an earlier body that was too
-            // long. Nothing of this request was sent.
+            // The server closed this persistent connection after an earlier request whose body was
+            // too long. A retry is safe, since nothing of this request was sent.
             Err(ureq::Error::Io(error)) if error.kind() == ErrorKind::BrokenPipe => run().unwrap(),
             response => response.unwrap(),
         };
@@ -186,12 +187,13 @@ impl Caller {
         RawResponse { status: response.status().as_u16(), headers, body }
     }
 
-    /// Posts JSON, without a session.
+    /// Posts JSON without a session.
     pub fn post(&self, path: &str, body: &Value) -> RawResponse {
         self.call("POST", path, None, body.to_string().as_bytes())
     }
 
-    /// A solved captcha, signed with the deployment's key and far cheaper than those of the API.
+    /// Creates and solves a captcha that is signed with the deployment's key, at a far lower cost
+    /// than the captchas of the API.
     pub fn captcha(&self) -> String {
         let challenge = create_challenge(CreateChallengeOptions {
             algorithm: "SHA-256".to_owned(),
@@ -207,19 +209,19 @@ impl Caller {
     }
 }
 
-/// The body of a request with this JSON; empty if there is none.
+/// Serialises the JSON body of a request; empty for `None`.
 pub(crate) fn json_bytes(body: Option<Value>) -> Vec<u8> {
     body.map(|body| body.to_string().into_bytes()).unwrap_or_default()
 }
 
-/// Solves a captcha. Returns the payload of the request.
+/// Solves a captcha challenge. Returns the `captcha` field for a request.
 pub fn solve(challenge: Value) -> String {
     let challenge: Challenge = serde_json::from_value(challenge).unwrap();
     let solution = solve_challenge(SolveChallengeOptions::new(&challenge)).unwrap().unwrap();
     STANDARD.encode(serde_json::to_vec(&Payload { challenge, solution }).unwrap())
 }
 
-/// Calls the API of a stack, from the address of the connection.
+/// Calls a stack's API without the edge key. The stack takes the client IP from the connection.
 pub fn call(url: &str, method: &str, path: &str, cookie: Option<&str>, body: Option<Value>) -> Reply {
     Caller::direct(url).call(method, path, cookie, &json_bytes(body)).into()
 }

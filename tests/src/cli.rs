@@ -1,4 +1,4 @@
-//! The programs of the project, run as an admin runs them.
+//! Runs the project's programs as an admin would.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use crate::root;
 /// The exit code and output of a command.
 #[derive(Debug)]
 pub struct CommandOutput {
-    /// The exit code.
+    /// The exit code; 0 if the command succeeded.
     pub code: i32,
-    /// The standard output.
+    /// The text on standard output.
     pub stdout: String,
-    /// The standard error.
+    /// The text on standard error.
     pub stderr: String,
 }
 
-/// Outcome and reasons of each row, by its line.
+/// The outcome and the reasons of each row, keyed by line number.
 pub type Report = BTreeMap<u64, (String, String)>;
 
-/// Runs `bukti import` on a file. Returns its output and the job's report.
+/// Imports a file with `bukti import`. Returns the command's output and the job's report.
 pub fn import(url: &str, feed: &Path) -> (Output, Report) {
     let report = feed.with_extension("report");
     let output = Command::new(program("bukti"))
@@ -32,7 +32,7 @@ pub fn import(url: &str, feed: &Path) -> (Output, Report) {
     (output, read_report(&report))
 }
 
-/// Reads a report; empty if the file is missing.
+/// Reads a job's report. Returns an empty report if the file is missing.
 pub fn read_report(report: &Path) -> Report {
     let Ok(mut reader) = csv::Reader::from_path(report) else { return Report::new() };
     assert_eq!(
@@ -43,12 +43,13 @@ pub fn read_report(report: &Path) -> Report {
     rows.map(|row| (row[0].parse().unwrap(), (row[2].to_owned(), row[3].to_owned()))).collect()
 }
 
-/// The path of `bukti` or `bukti-local`. Builds both first if `cargo xtask test` has not.
+/// Returns the path of `bukti` or `bukti-local`. Builds both first, unless `cargo xtask test` has
+/// already built them.
 pub fn program(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        // `cargo xtask test` builds the whole workspace. Building two packages alone would select
-        // fewer features, and so compile dependencies again.
+        // `cargo xtask test` builds the whole workspace. Building only these two packages would
+        // select fewer features and so recompile dependencies.
         if std::env::var_os("BUKTI_IS_BUILT").is_some() {
             return;
         }
@@ -60,7 +61,7 @@ pub fn program(name: &str) -> PathBuf {
             .unwrap();
         assert!(built.success());
     });
-    // Cargo puts test binaries into `deps`, beside the programs.
+    // Cargo puts test binaries into `deps`, a subfolder of the folder with the programs.
     let test = std::env::current_exe().unwrap();
     test.parent().and_then(Path::parent).unwrap().join(name)
 }

@@ -6,26 +6,28 @@ use std::process::Command;
 
 use crate::{Message, Report, program};
 
-/// The expected result of a row of a feed.
+/// The expected result of one feed row.
 pub struct ExpectedRow {
-    /// The row's line in the file; the header is line 1.
+    /// The line number in the feed; the header is line 1.
     pub line: u64,
-    /// The outcome's code.
+    /// The code of the outcome, such as `issued`.
     pub outcome: String,
-    /// The reasons' codes, separated by semicolons.
+    /// The reason codes, separated by semicolons.
     pub reasons: String,
-    /// Whether an SMS is sent for the row, if it is the one that counts for its event.
+    /// Whether the row triggers the SMS for a first dose, provided that no later row of its event
+    /// supersedes it.
     pub first_dose_sms: bool,
-    /// The phone that gets the SMS, E.164.
+    /// The phone that gets the SMS, in E.164 format.
     pub phone: String,
 }
 
-/// The expected results of the sample feed in this folder.
+/// Reads the expected results of the sample feed from its folder.
 pub fn expected_of_sample(folder: &Path) -> Vec<ExpectedRow> {
     read(&folder.join("doses-1.expected.csv"))
 }
 
-/// Generates a feed of fictitious people. Returns its path and its expected results.
+/// Generates a feed of fictitious people with `bukti sample`. Returns the path of the feed and its
+/// expected results.
 pub fn generate_feed(folder: &Path, people: u32, seed: u64) -> (PathBuf, Vec<ExpectedRow>) {
     let [feed, expected] = ["generated.csv", "generated.expected.csv"].map(|name| folder.join(name));
     let status = Command::new(program("bukti"))
@@ -49,7 +51,7 @@ fn read(file: &Path) -> Vec<ExpectedRow> {
     .collect()
 }
 
-/// Checks that each row has its expected result.
+/// Asserts that the report contains the expected result of each row, and no other rows.
 pub fn assert_report(report: &Report, expected: &[ExpectedRow]) {
     assert_eq!(report.len(), expected.len());
     for row in expected {
@@ -57,8 +59,9 @@ pub fn assert_report(report: &Report, expected: &[ExpectedRow]) {
     }
 }
 
-/// Checks that each first dose that was issued has one SMS, and that there are no others. A phone
-/// that a later row of its event replaced may have got one as well.
+/// Asserts that one SMS was sent for each issued first dose, and that there are no other SMS. A
+/// superseded row may have caused an SMS as well, if it was imported before the row that corrects
+/// it.
 pub fn assert_sms(messages: &[Message], expected: &[ExpectedRow]) {
     let mut sent: BTreeMap<&str, u32> = BTreeMap::new();
     for message in messages {
@@ -74,13 +77,14 @@ pub fn assert_sms(messages: &[Message], expected: &[ExpectedRow]) {
     assert_eq!(sent, BTreeMap::new(), "SMS to phones that no first dose has");
 }
 
-/// The number of certificate documents in the bucket of a stack with this data folder.
+/// Counts the certificate documents in the bucket of a stack with this data folder.
 pub fn count_documents(data: &Path) -> usize {
     let is_pdf = |path: &Path| path.extension().is_some_and(|extension| extension == "pdf");
     find_files(&data.join("bucket"), is_pdf).len()
 }
 
-/// The files below a folder that match.
+/// Finds the matching files in a folder and its subfolders. Returns an empty list if the folder is
+/// missing.
 pub fn find_files(folder: &Path, matches: impl Fn(&Path) -> bool + Copy) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());

@@ -1,10 +1,10 @@
-//! Dose rows, and feeds of them in each format.
+//! Dose rows for tests, and their serialisation in each feed format.
 
 use bukti_domain::FeedRow;
 use bukti_domain::feed::COLUMNS;
 use serde_json::{Value, json};
 
-/// Rows as a CSV feed.
+/// Serialises rows as a CSV feed with a header line.
 pub fn csv(rows: &[FeedRow]) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
@@ -16,13 +16,13 @@ pub fn csv(rows: &[FeedRow]) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-/// Rows as an NDJSON feed.
+/// Serialises rows as an NDJSON feed, with one JSON object per line.
 pub fn ndjson(rows: &[FeedRow]) -> Vec<u8> {
     rows.iter().map(|row| format!("{}\n", json!(row))).collect::<String>().into_bytes()
 }
 
-/// Rows as a FHIR Bundle in the national profile: an Immunization for each row, then the Patients
-/// that they refer to.
+/// Serialises rows as a FHIR Bundle in the national profile: one Immunization per row, followed by
+/// the Patients that the Immunizations refer to.
 pub fn fhir_bundle(rows: &[FeedRow]) -> Vec<u8> {
     let identified = |system: &str, value: &str| {
         let system = format!("https://fhir.kemkes.go.id/id/{system}");
@@ -62,13 +62,13 @@ pub fn fhir_bundle(rows: &[FeedRow]) -> Vec<u8> {
     json!({"resourceType": "Bundle", "type": "collection", "entry": entry}).to_string().into_bytes()
 }
 
-/// [`dose`] for another person with the same name and birth date. `person` is the end of their NIK,
-/// below 10,000.
+/// A row like [`dose`] for another person with the same name and birth date. `person`, which must
+/// be below 10,000, provides the last four digits of the NIK.
 pub fn dose_for(person: usize, event_id: &str) -> FeedRow {
     FeedRow { nik: format!("317101240189{person:04}"), ..dose(event_id) }
 }
 
-/// A row that retracts an event, sent at this time.
+/// A row that retracts an event. `sent_at` is an RFC 3339 timestamp.
 pub fn retraction(event_id: &str, sent_at: &str) -> FeedRow {
     FeedRow {
         event_id: event_id.into(),
@@ -78,7 +78,7 @@ pub fn retraction(event_id: &str, sent_at: &str) -> FeedRow {
     }
 }
 
-/// A complete first dose of a man born on 24 January 1989, which tests vary.
+/// A complete first dose of a man born on 24 January 1989. Tests override its fields as needed.
 pub fn dose(event_id: &str) -> FeedRow {
     FeedRow {
         event_id: event_id.into(),

@@ -1,9 +1,9 @@
-//! Shared parts of the acceptance tests: an embedded stack on a free port, feeds, callers of its
-//! API, and fault injection.
+//! Shared code of the acceptance tests: an embedded stack on a free port, test feeds, HTTP clients,
+//! and fault injection.
 //!
-//! Some tests read the sample feed in `../shared/data/satudata` or the cases in `../shared/field`,
-//! beside the project. Where these folders are missing, the tests pass and report that they were
-//! skipped.
+//! Some tests read the sample feed in `../shared/data/satudata` or the field cases in
+//! `../shared/field`, next to the project. If these folders are missing, the tests pass and are
+//! reported as skipped.
 
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on fails")]
 
@@ -32,7 +32,7 @@ pub use feeds::{csv, dose, dose_for, fhir_bundle, ndjson, retraction};
 pub use fixtures::{field_cases, report_skipped, root, sample_feed};
 pub use sms::{Message, deduplicated_sms, outbox};
 
-/// Runs something 1,000 times, on 50 concurrent threads.
+/// Runs a closure 1,000 times on 50 threads. Returns the results of all runs.
 pub fn run_1000_times_concurrently<T: Send>(work: impl Fn() -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let threads: Vec<_> =
@@ -41,13 +41,14 @@ pub fn run_1000_times_concurrently<T: Send>(work: impl Fn() -> T + Sync) -> Vec<
     })
 }
 
-/// The texts that these bytes encode to in base64 or base64url, one for each position in a group of
-/// three bytes. Any encoding of a longer text with these bytes contains one of them.
+/// Fragments of base64 and base64url by which to find `bytes` in encoded data. There is a fragment
+/// for each alignment of `bytes` to base64's groups of three bytes, so the encoding of any data
+/// that contains `bytes` contains one of the fragments.
 pub fn base64_fragments(bytes: &[u8]) -> BTreeSet<String> {
     let mut encoded = BTreeSet::new();
     for before in 0..3 {
         let padded = [&vec![0; before], bytes].concat();
-        // Without the letters that also encode bits of neighbouring bytes.
+        // Drop the characters that also encode bits of neighbouring bytes.
         let (from, to) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
         for text in [STANDARD_NO_PAD.encode(&padded), URL_SAFE_NO_PAD.encode(&padded)] {
             encoded.insert(text[from..to].to_owned());
@@ -56,7 +57,7 @@ pub fn base64_fragments(bytes: &[u8]) -> BTreeSet<String> {
     encoded
 }
 
-/// Today (UTC), `YYYY-MM-DD`.
+/// Today's date in UTC, as `YYYY-MM-DD`.
 pub fn today() -> String {
     jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string()
 }

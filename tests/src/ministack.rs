@@ -1,5 +1,5 @@
-//! Ministack, an emulator of an AWS account: it speaks AWS's protocols, runs Lambda functions as
-//! processes, and can enforce roles.
+//! Ministack, an AWS emulator: it implements AWS's protocols, runs Lambda functions as processes,
+//! and can enforce IAM roles.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-/// A child process that is killed when it is dropped.
+/// A child process that is killed when the guard is dropped.
 pub struct ProcessGuard(pub Child);
 
 impl Drop for ProcessGuard {
@@ -18,20 +18,21 @@ impl Drop for ProcessGuard {
     }
 }
 
-/// A running ministack.
+/// A running ministack process, which is killed on drop.
 pub struct Ministack {
     _process: ProcessGuard,
-    /// Its endpoint, for `AWS_ENDPOINT_URL`.
+    /// The endpoint URL, for `AWS_ENDPOINT_URL`.
     pub url: String,
-    /// Its port.
+    /// The port on 127.0.0.1.
     pub port: u16,
 }
 
 impl Ministack {
-    /// Starts ministack with a Python that has it installed, and waits until it accepts
-    /// connections. `auth`: whether it enforces roles.
+    /// Starts ministack with a Python interpreter that has it installed, and waits until ministack
+    /// accepts connections. If `auth` is set, ministack enforces IAM roles.
     ///
-    /// Functions inherit its environment, so it gets only what it needs.
+    /// Lambda functions inherit ministack's environment, so it contains only the variables that
+    /// ministack needs.
     pub fn start(python: &OsStr, folder: &Path, auth: bool) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let url = format!("http://127.0.0.1:{port}");

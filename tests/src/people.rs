@@ -1,5 +1,5 @@
-//! Two hundred people with all their doses: people with difficult names, then people of the sample
-//! feed, those with difficult names first.
+//! Two hundred people with all their doses: synthetic people with difficult names, then people from
+//! the sample feed, starting with difficult names.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,33 +7,34 @@ use bukti_domain::FeedRow;
 
 use crate::{dose, sample_feed};
 
-/// The number of people.
+/// The number of people in [`doses`].
 pub const PEOPLE: usize = 200;
 
 /// The number of people who share a phone.
 const FAMILY: usize = 20;
 
-/// Difficult names: kinds that the sample feed lacks, and some that it has, since it may be
-/// missing. Every fourth person gets the WHO's certificate, which has no transliteration.
+/// Names that are difficult to print or to transliterate. Some of them also occur in the sample
+/// feed, which may be missing. Every fourth person gets an ICVP, which contains no transliterated
+/// name.
 pub const NAMES: [&str; 20] = [
     "Ayu",
     "Dr. H. Ahmad Fauzi, S.Pd., M.M.",
     "Nguyễn Thị Hoa",
     "José Ximenes",
     "Anna-Lena Müller",
-    // Letters that ICAO 9303 transliterates to several, and decomposed diacritics.
+    // Letters that ICAO 9303 transliterates to several letters, and decomposed diacritics.
     "Þórður Ægir Åsøy Weiß",
     "Jose\u{301} Mu\u{308}ller",
     "M. ILHAM AKBAR S.",
     "Łukasz Đặng Œuvrard",
-    // Longer than the 80 characters of the schema: as a whole, in the last word, and after
+    // Names that exceed the schema's limit of 80 characters: as a whole, in the last word, or after
     // transliteration.
     "I Gusti Ayu Agung Putu Ngurah Oka Kartika Dewi Pradnyaswari Laksmi binti Muhammad Abdurrahman Wahid Hasyim",
     "Siti Adolphblainecharlesdavidearlfrederickgeraldhubertirvinjohnkennethlloydmartinnerooliverpaul",
     "O'Brien Simanjuntak",
     "Wolfeschlegelsteinhausenbergerdorffwelchevoralternwärengewissenhaftschäferswess",
     "Siti ‘Aisyah D’Souza",
-    // Other scripts.
+    // Names in other scripts.
     "王 小芳",
     "Nur'aini Ma'ruf",
     "محمد الأمين",
@@ -42,12 +43,12 @@ pub const NAMES: [&str; 20] = [
     "I GUSTI AYU AGUNG PUTU NGURAH OKA KARTIKA DEWI PRADNYASWARI LAKSMI",
 ];
 
-/// The doses of these people. Twenty people share a phone.
+/// The doses of all people. Each phone is shared by twenty people.
 pub fn doses() -> Vec<FeedRow> {
     let mut people = with_difficult_names();
     people.extend(from_sample_feed());
     people.truncate(PEOPLE);
-    // Without the sample feed: more people with the same names.
+    // If the sample feed is missing, add more synthetic people with the same names.
     for at in people.len()..PEOPLE {
         people.push(synthetic((at, &NAMES[at % NAMES.len()])));
     }
@@ -59,13 +60,13 @@ pub fn doses() -> Vec<FeedRow> {
     rows.collect()
 }
 
-/// The doses of one person for each name of [`NAMES`].
+/// The doses of one synthetic person for each name in [`NAMES`], grouped by person.
 pub fn with_difficult_names() -> Vec<Vec<FeedRow>> {
     NAMES.iter().enumerate().map(synthetic).collect()
 }
 
-/// A foreigner with one to four doses of one vaccine: one of those with one, two or three primary
-/// doses, or one that gets the WHO's certificate.
+/// A foreigner with one to four doses of one vaccine: a COVID-19 vaccine with one, two or three
+/// primary doses, or a vaccine for which an ICVP is issued.
 fn synthetic((at, name): (usize, &&str)) -> Vec<FeedRow> {
     let (vaccine, year) = [("Janssen", 2021), ("Moderna", 2021), ("Zifivax", 2021), ("bOPV", 2026)][at % 4];
     let doses = (1..=at % 5 % 4 + 1).map(|number| FeedRow {
@@ -82,7 +83,7 @@ fn synthetic((at, name): (usize, &&str)) -> Vec<FeedRow> {
     doses.collect()
 }
 
-/// The people of the sample feed who get a certificate, those with difficult names first.
+/// The people in the sample feed who get a certificate, starting with difficult names.
 fn from_sample_feed() -> Vec<Vec<FeedRow>> {
     let Some(folder) = sample_feed() else { return Vec::new() };
     let mut feed = csv::Reader::from_path(folder.join("doses-1.csv")).unwrap();
@@ -100,7 +101,7 @@ fn from_sample_feed() -> Vec<Vec<FeedRow>> {
     };
     let mut people: Vec<_> = people.into_values().collect();
     let mut names = HashSet::new();
-    // Each difficult name once, then the others in order.
+    // One person for each difficult name, then all other people in their previous order.
     people.sort_by_cached_key(|rows| {
         let name = rows[0].nama.to_lowercase();
         std::cmp::Reverse(is_difficult(&name) && names.insert(name))

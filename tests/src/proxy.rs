@@ -1,5 +1,5 @@
-//! A proxy between functions and the services of a stack, for fault injection: it inspects, delays
-//! or fails calls.
+//! A proxy between the functions and a stack's services, for fault injection: it can inspect, delay
+//! or fail calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,11 +21,11 @@ use tokio::net::TcpListener;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// A call of an AWS service.
+/// A call to an AWS service.
 pub struct Call {
-    /// Method, path, headers.
+    /// The method, URI and headers.
     pub parts: Parts,
-    /// The body.
+    /// The complete request body.
     pub body: Bytes,
 }
 
@@ -34,17 +34,18 @@ impl Call {
         self.parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// DynamoDB's operation; `None` for other services.
+    /// The DynamoDB operation, such as `PutItem`; `None` for other services.
     pub fn operation(&self) -> Option<String> {
         self.header("x-amz-target").split_once('.').map(|(_, operation)| operation.to_owned())
     }
 
-    /// Whether the call is for SNS.
+    /// Whether the call goes to SNS, according to the scope of its signature.
     pub fn is_sns(&self) -> bool {
         self.header("authorization").contains("/sns/")
     }
 
-    /// Whether the call changes something.
+    /// Whether the call may change data: any DynamoDB operation that is not a read, or any HTTP
+    /// method other than GET and HEAD.
     pub fn is_write(&self) -> bool {
         match self.operation() {
             Some(operation) => !["Get", "BatchGet", "Query", "Scan", "Describe", "TransactGet"]
@@ -55,7 +56,7 @@ impl Call {
     }
 }
 
-/// A client of the services behind the proxy.
+/// An HTTP client for the services behind the proxy.
 #[derive(Clone)]
 pub struct Upstream {
     url: String,
@@ -63,11 +64,11 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// Forwards a call and returns the response.
+    /// Forwards a call to the services and returns their response.
     ///
     /// # Errors
     ///
-    /// If the services close the connection without a response.
+    /// If the services close the connection before the response is complete.
     pub async fn forward(&self, call: Call) -> Result<axum::http::Response<Bytes>, Error> {
         let Call { mut parts, body } = call;
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -78,7 +79,7 @@ impl Upstream {
     }
 }
 
-/// The error with which a handler makes the proxy close the connection without a response.
+/// The error that a handler returns to make the proxy close the connection without a response.
 #[derive(Debug)]
 pub struct ConnectionReset;
 
@@ -93,8 +94,7 @@ impl std::error::Error for ConnectionReset {}
 type Handler =
     dyn Fn(Upstream, Call) -> BoxFuture<'static, Result<axum::http::Response<Bytes>, Error>> + Send + Sync;
 
-/// Starts a proxy to the services at this address, in the caller's runtime. Returns its own
-/// address.
+/// Starts a proxy to the services at this URL, on the current runtime. Returns the proxy's URL.
 ///
 /// # Errors
 ///
@@ -125,7 +125,7 @@ async fn respond(State((upstream, handler)): State<(Upstream, Arc<Handler>)>, re
     match response.await {
         Ok(response) => response.map(Body::from),
         Err(error) if error.is::<ConnectionReset>() => {
-            // The server closes the connection when the body fails.
+            // The server closes the connection if the body stream fails.
             let broken =
                 futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other(ConnectionReset)) });
             Response::new(Body::from_stream(broken))
@@ -134,11 +134,11 @@ async fn respond(State((upstream, handler)): State<(Upstream, Arc<Handler>)>, re
     }
 }
 
-/// Connects functions to a stack's services through a proxy. `start` gets the services' address,
-/// and returns the proxy's address with a value of its own.
+/// Connects the functions to a stack's services through a proxy. `start` receives the services'
+/// URL, and returns the proxy's URL together with a value for the caller.
 ///
-/// The proxy has a runtime of its own, which runs until the test process ends: the stack's runtime
-/// is blocked while the stack starts.
+/// The proxy has its own runtime, which runs until the test process ends, because the stack's
+/// runtime is blocked while the stack starts.
 pub fn connect_through<T: Send + 'static>(
     aws: &Aws,
     start: impl AsyncFnOnce(String) -> std::io::Result<(T, String)> + Send + 'static,
@@ -158,14 +158,14 @@ pub fn connect_through<T: Send + 'static>(
     started.join().unwrap()
 }
 
-/// A simulated crash after a number of writes: the last write is done but its response is lost, and
-/// all further calls fail, as if the process had been killed at that point. Holds the number of
-/// writes that are left.
+/// Simulates a crash after a number of writes. The last write reaches its service but the response
+/// is lost, and all later calls fail, as if the process had been killed. The value is the number of
+/// remaining writes; `usize::MAX` if no crash is scheduled.
 #[derive(Clone)]
 pub struct CrashPoint(Arc<AtomicUsize>);
 
 impl CrashPoint {
-    /// Starts a proxy that forwards every call until [`CrashPoint::crash_after`] is called.
+    /// Starts a proxy that forwards every call until [`CrashPoint::crash_after`] schedules a crash.
     ///
     /// # Errors
     ///
@@ -195,12 +195,12 @@ impl CrashPoint {
         Ok((crash_point, url))
     }
 
-    /// Crashes after this number of further writes. The response to the last one is lost.
+    /// Schedules a crash after this many more writes. The response to the last write is lost.
     pub fn crash_after(&self, writes: usize) {
         self.0.store(writes, Ordering::SeqCst);
     }
 
-    /// Whether all these writes were done, so that every further call fails.
+    /// Whether the crash has happened, so that all further calls fail.
     pub fn has_crashed(&self) -> bool {
         self.0.load(Ordering::SeqCst) == 0
     }

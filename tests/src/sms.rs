@@ -1,29 +1,29 @@
-//! SMS that a stack sent.
+//! The SMS that a stack has sent.
 
 use serde_json::Value;
 
 use crate::{TestApp, call};
 
-/// An SMS of the outbox.
+/// An SMS in the stack's outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The phone, E.164.
+    /// The recipient's phone, in E.164 format.
     pub to: String,
-    /// The sender id.
+    /// The sender ID that the phone displays.
     pub from: String,
-    /// The text.
+    /// The full message text.
     pub text: String,
 }
 
 impl Message {
-    /// The token of the link in the text.
+    /// The token of the link in the text; `None` if the text has no link.
     pub fn token(&self) -> Option<String> {
         let (_, rest) = self.text.split_once("/s/")?;
         rest.split_whitespace().next().map(str::to_owned)
     }
 
-    /// The text with the site's address as on AWS and without the token. Checks that it fits into
-    /// one part: 160 characters of the basic set of GSM-7.
+    /// The text with the site's production URL and `[token]` in place of the token. Asserts that
+    /// the text fits into a single SMS: 160 characters of the GSM-7 basic character set.
     pub fn single_part_text(&self, app: &TestApp) -> String {
         let text = self.text.replace(app.url(), "https://bukti.example.go.id");
         let is_gsm7 = |c: char| c.is_ascii_alphanumeric() || " \n@#!\"%&'()*+,-./:;<=>?_".contains(c);
@@ -33,7 +33,7 @@ impl Message {
     }
 }
 
-/// All SMS that a stack sent, oldest first.
+/// Fetches all SMS that a stack has sent, oldest first.
 pub fn outbox(url: &str) -> Vec<Message> {
     let messages = call(url, "GET", "/_sms.json", None, None).body;
     let text = |message: &Value, field: &str| message[field].as_str().unwrap().to_owned();

@@ -8,22 +8,23 @@ use std::time::{Duration, Instant};
 
 use crate::{call, program};
 
-/// A running `bukti-local`, killed when it is dropped.
+/// A running `bukti-local` process, which is killed with SIGKILL on drop.
 pub struct StackProcess {
     process: Child,
-    /// Its base URL.
+    /// The stack's base URL.
     pub url: String,
 }
 
 impl StackProcess {
-    /// Starts the stack with its data in this folder.
+    /// Starts the stack with this data folder and these command-line options.
     pub fn start(data: &Path, options: &[&OsStr]) -> Self {
         Self::start_with_command(data, |command| {
             command.args(options);
         })
     }
 
-    /// Starts the stack with a changed command, such as other environment variables.
+    /// Starts the stack with this data folder. `change` modifies the command, for example its
+    /// environment variables.
     pub fn start_with_command(data: &Path, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(program("bukti-local"));
         command.args(["--port", "0", "--data"]).arg(data).stdout(Stdio::piped());
@@ -35,7 +36,7 @@ impl StackProcess {
         Self { process, url }
     }
 
-    /// Waits until the backlog is empty.
+    /// Waits until the backlog is empty. Panics after 300 s.
     pub fn wait_until_idle(&self) {
         let deadline = Instant::now() + Duration::from_secs(300);
         while self.backlog() != 0 {
@@ -44,7 +45,7 @@ impl StackProcess {
         }
     }
 
-    /// The number of feeds and stream records that wait to be processed.
+    /// The number of feeds and stream records that have not been processed yet.
     pub fn backlog(&self) -> u64 {
         call(&self.url, "GET", "/_stack.json", None, None).body["backlog"].as_u64().unwrap()
     }
@@ -52,7 +53,7 @@ impl StackProcess {
 
 impl Drop for StackProcess {
     fn drop(&mut self) {
-        // SIGKILL, so that the process cannot flush or shut down in order.
+        // `kill` sends SIGKILL, so the process cannot flush data or shut down cleanly.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
