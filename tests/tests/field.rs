@@ -1,5 +1,6 @@
-//! Rows of the field, without a stack: the sample feed with format characters inserted, and the
-//! cases of `../shared/field`. The journey `field` sends these cases through the whole system.
+//! Rows from the field, tested without a stack: the sample feed with inserted format characters,
+//! and the cases in `../shared/field`. The test module `journeys/field.rs` sends these cases
+//! through the whole system.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -20,7 +21,7 @@ fn rows_of(file: &std::path::Path) -> Vec<FeedRow> {
     csv::Reader::from_path(file).unwrap().deserialize().map(|row| row.unwrap()).collect()
 }
 
-/// The content of the certificate and SMS of a row.
+/// The content that the certificate and the SMS for a row would have.
 fn certified_content(row: &FeedRow) -> String {
     let now: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
     let row = row.cleaned();
@@ -39,7 +40,7 @@ fn format_characters_in_sample_feed_have_no_effect() {
     let Some(folder) = sample_feed() else { return };
     let rows = rows_of(&folder.join("doses-1.csv"));
     let expected: Vec<String> = rows.iter().map(certified_content).collect();
-    // A few insertions over all fields of a row: field, position, character.
+    // A few insertions into the fields of a row, each with a field, a position and a character.
     let insertions = proptest::collection::vec(
         (0..COLUMNS.len(), any::<prop::sample::Index>(), 0..INVISIBLE.len()),
         1..12,

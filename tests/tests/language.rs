@@ -5,24 +5,24 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The extensions of the searched files.
+/// The extensions of the files to search.
 const EXTENSIONS: [&str; 7] = ["md", "mjs", "py", "rs", "toml", "yaml", "yml"];
 
-/// A searched file without an extension.
+/// A file to search that has no extension.
 const CI_SCRIPT: &str = ".ci/run";
 
 const GLOSSARY: &str = "infra/docs/glossary.md";
 
-/// Files that list unwanted terms.
+/// Files that list unwanted terms, and so are not searched.
 const LISTS: [&str; 3] = [GLOSSARY, "functions/lib/locales/src/lib.rs", "tests/tests/language.rs"];
 
-/// Generated or downloaded files, and snapshots of citizen-facing texts, which have their own
-/// rules.
+/// Folders with generated or downloaded files, or with snapshots of citizen-facing texts, which
+/// have their own rules.
 const SKIPPED_FOLDERS: [&str; 3] = ["node_modules", "snapshots", "target"];
 
 const SEARCHED_DOT_FOLDERS: [&str; 3] = [".cargo", ".ci", ".github"];
 
-/// A phrase in lower case, and its replacements.
+/// An unwanted phrase in lower case, and the terms that replace it.
 struct UnwantedTerm {
     phrase: String,
     replacement: String,
@@ -60,7 +60,8 @@ fn finds_phrases_across_lines_and_in_names() {
     );
 }
 
-/// The rows of the table of terms not to use. The search covers phrases in backticks only.
+/// Parses the glossary's table of terms not to use. The table gives the phrases to search in
+/// backticks.
 fn unwanted_terms(glossary: &str) -> Vec<UnwantedTerm> {
     let (_, table) = glossary.split_once("## Terms not to use").unwrap();
     let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
@@ -75,7 +76,8 @@ fn unwanted_terms(glossary: &str) -> Vec<UnwantedTerm> {
     .collect()
 }
 
-/// Each occurrence with its line, including those that continue on the next line.
+/// Finds the unwanted terms in a text, including phrases that continue on the next line. Each
+/// result contains the line number, the phrase and its replacement.
 fn find<'a>(
     text: &str,
     markdown: bool,

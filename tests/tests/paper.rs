@@ -1,5 +1,5 @@
-//! Printed certificates, without a stack: rows of the sample feed are signed, printed as PDF, and
-//! read back from the rendered pages.
+//! Printed certificates, tested without a stack: rows of the sample feed are signed, printed as
+//! PDF, and read back from the rendered pages.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -20,19 +20,19 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use unicode_normalization::UnicodeNormalization;
 
-/// Points in a millimetre.
+/// PDF points per millimetre.
 const MM: f32 = 72.0 / 25.4;
 const A4: (f32, f32) = (210.0 * MM, 297.0 * MM);
-/// A bank card (ISO/IEC 7810).
+/// A card of the format ID-1 (ISO/IEC 7810), such as a bank card.
 const ID_1: (f32, f32) = (85.6 * MM, 53.98 * MM);
-/// The side of a printed QR with its quiet zone, in millimetres.
+/// The side length of a printed QR code with its quiet zone, in millimetres.
 const QR_SIDE: f32 = 45.2;
 
 /// The expected layout of a page.
 #[derive(Clone, Copy)]
 struct Page {
     size: (f32, f32),
-    /// The sides of the QRs with their quiet zones, in millimetres.
+    /// The side lengths of the QR codes with their quiet zones, in millimetres.
     qrs: &'static [f32],
 }
 
@@ -50,12 +50,12 @@ fn pages(form: Form) -> Vec<Page> {
     }
 }
 
-/// The smallest QR modules that cheap phones read, in millimetres.
+/// The smallest module size of a QR code that cheap phones can read, in millimetres.
 const MIN_MODULE_MM: f32 = 0.40;
 /// The size limit of a PDF, so that it loads on a slow network.
 const MAX_BYTES: usize = 25 * 1024;
 
-/// A printed certificate, and the row that it was made from.
+/// A printed certificate, and the row from which it was created.
 struct Printed {
     row: FeedRow,
     dose: CompleteDose,
@@ -75,9 +75,9 @@ static PRINTER: LazyLock<Printer> = LazyLock::new(|| {
     })
 });
 
-/// The certificates of people with difficult names, and of complete rows of the sample feed,
-/// including duplicates and superseded rows. Every fifth row of the feed, or all rows if
-/// `BUKTI_THOROUGH` is set, as by `cargo xtask test --thorough`.
+/// The certificates of people with difficult names and of complete rows in the sample feed,
+/// including duplicates and superseded rows. Uses every fifth row of the feed, or all rows if
+/// `BUKTI_THOROUGH` is set. `cargo xtask test --thorough` sets this variable.
 static PRINTED: LazyLock<Vec<Printed>> = LazyLock::new(|| {
     let began = Instant::now();
     let complete = |row: &FeedRow| row.judge(*NOW).0 == Verdict::Complete;
@@ -128,7 +128,7 @@ impl Printed {
         PRINTER.pdf(&Certificate::of(&self.dose, &self.id, issued_on, &self.text), form).unwrap()
     }
 
-    /// Checks pages and QRs against the expected layout. Returns the QRs.
+    /// Checks the pages and their QR codes against the expected layout. Returns the QR codes.
     fn scan(&self, pdf: &[u8], form: Form) -> Result<Vec<Qr>, String> {
         let paper = Paper::read(pdf);
         let (sizes, pages) = (paper.sizes(), pages(form));
@@ -168,7 +168,8 @@ impl Printed {
         Ok(all)
     }
 
-    /// Errors in the printed texts: missing or private data, missing glyphs or fonts, size.
+    /// The errors in the printed document: missing data, private data, missing glyphs or fonts, and
+    /// excessive size.
     fn misprints(&self) -> Vec<String> {
         let paper = Paper::read(&*self.pdf);
         let texts: Vec<String> = (0..paper.sizes().len()).map(|page| dense(&paper.text(page))).collect();
@@ -190,7 +191,7 @@ impl Printed {
         for (place, text) in [("the page", a4), ("the card", &card.concat())] {
             let missing = expected.iter().filter(|expected| !text.contains(&dense(expected)));
             wrong.extend(missing.map(|missing| format!("{place} lacks  {missing}")));
-            // The groups of the id may be printed apart from each other.
+            // The groups of the certificate id may be printed at some distance from each other.
             let groups: Vec<_> = self.id.split('-').map(|group| text.find(group)).collect();
             if groups.contains(&None) || !groups.is_sorted() {
                 wrong.push(format!("{place} lacks  {}", self.id));
@@ -201,7 +202,7 @@ impl Printed {
         }
 
         let everything = paper.everything().to_uppercase();
-        // Without spaces and hyphens, which may be inside a number.
+        // Remove spaces and hyphens, which may occur inside a number.
         let shown: String =
             texts.concat().to_uppercase().chars().filter(char::is_ascii_alphanumeric).collect();
         for private in self.private() {
@@ -222,7 +223,7 @@ impl Printed {
         let mut private: Vec<String> =
             [&row.nik, &row.paspor, &row.no_hp].map(|number| number.trim().to_owned()).into();
         private.extend([&row.nik, &row.paspor].map(|number| number.replace([' ', '-', '.'], "")));
-        // Every spelling contains the national number: 08…, +62 8…, 62 8….
+        // Every spelling of a phone (08…, +62 8…, 62 8…) contains the national number.
         let phone = PhoneNumber::parse(&row.no_hp).map(|phone| phone.e164().replace("+62", ""));
         private.extend(phone);
         private.retain(|number| number.chars().filter(char::is_ascii_digit).count() >= 5);
@@ -238,21 +239,21 @@ fn id(number: u64) -> String {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         char::from(alphabet[(state >> 59) as usize])
     });
-    // The first characters hardly differ between consecutive numbers.
+    // Skip the first characters, which hardly differ between consecutive numbers.
     random.skip(16).take(16).collect()
 }
 
-/// The text in NFC, as it is printed, and without white space, since a line may break anywhere.
+/// The text in NFC, as it is printed, but without white space, since a line may break anywhere.
 fn dense(text: &str) -> String {
     text.nfc().filter(|character| !character.is_whitespace()).collect()
 }
 
-/// Whether the font has the script of a name. Other names are printed in transliteration.
+/// Whether the font supports the script of a name. Other names are printed in transliteration.
 fn is_latin(name: &str) -> bool {
     name.chars().all(|character| matches!(character, ..'\u{370}' | '\u{1E00}'..'\u{2200}'))
 }
 
-/// Maps items in parallel, one thread per processor. Keeps the order.
+/// Maps items in parallel, with one thread per processor. Preserves the order of the items.
 fn map_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let shares = items.chunks(items.len().div_ceil(threads).max(1));
@@ -264,7 +265,7 @@ fn map_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) ->
     })
 }
 
-/// Fails if there are errors, and lists the first 20.
+/// Panics if there are errors, and lists the first 20.
 fn assert_none<'a>(wrong: impl Iterator<Item = (&'a Printed, String)>) {
     let wrong: Vec<String> =
         wrong.map(|(printed, wrong)| format!("{}: {wrong}", printed.row.event_id)).collect();
@@ -303,7 +304,7 @@ fn certificates_show_dose_but_no_private_numbers() {
 
 #[test]
 fn each_form_has_its_pages_and_scannable_qrs() {
-    // The shortest text, the longest, and others between.
+    // Choose the shortest text, the longest text, and others in between.
     let mut certificates: Vec<&Printed> = PRINTED.iter().collect();
     certificates.sort_by_key(|printed| printed.text.len());
     let step = certificates.len() / 4;
@@ -357,10 +358,10 @@ fn pdf_checkers_report_no_errors() {
     assert_none(certificates.iter().zip(wrong).flat_map(each_wrong));
 }
 
-/// The output of a checker if it reports an error or a warning.
+/// Runs a PDF checker. Returns its output if it reports an error or a warning.
 fn fault(checker: &mut Command, path: &Path) -> Option<String> {
     let output = checker.output().unwrap();
-    // qpdf exits with 3 after warnings; Poppler only writes to standard error.
+    // qpdf exits with code 3 after warnings; Poppler only writes them to standard error.
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr.clone()].concat()).into_owned();
     let is_clean = output.status.success() && output.stderr.is_empty();
     (!is_clean).then(|| format!("exit code {:?} for {}: {text}", output.status.code(), path.display()))

@@ -1,9 +1,9 @@
-//! Timing side channels: neither response nor latency reveals whether a record exists.
+//! Timing side channels: neither the response nor its latency reveals whether a record exists.
 //!
-//! `cargo xtask test --only alike` runs this test, since latencies need a quiet machine.
-//! `BUKTI_ALIKE` sets the number of calls of each kind. The two kinds of a comparison are called in
-//! random order. Their responses must be the same byte for byte, and the 99 % confidence interval
-//! of the shift between their latencies must lie within one millisecond.
+//! `cargo xtask test --only alike` runs this test, since latency measurements need an idle machine.
+//! `BUKTI_ALIKE` sets the number of calls of each kind. Each comparison sends calls of two kinds in
+//! random order. Their responses must be identical byte for byte, and the 99 % confidence interval
+//! of the shift between their latencies must lie within ±1 ms.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -28,11 +28,10 @@ use crate::statistics::{Comparison, Random};
 /// The largest permitted shift between latencies, in milliseconds.
 const LARGEST_SHIFT: f64 = 1.0;
 
-/// The number of concurrent calls to routes that pad failed requests. They spend most of their time
-/// waiting.
+/// The number of concurrent calls to routes that pad failed requests. Such calls spend most of
+/// their time waiting.
 const PADDED_CONCURRENCY: usize = 4;
 
-/// A request.
 struct Call {
     path: &'static str,
     cookie: Option<String>,
@@ -52,7 +51,7 @@ struct Comparisons {
 }
 
 impl Comparisons {
-    /// Sends the calls of both kinds in random order, `concurrency` at a time.
+    /// Sends the calls of both kinds in random order, `concurrency` at a time, and compares them.
     fn compare(
         &mut self,
         app: &TestApp,
@@ -72,7 +71,7 @@ impl Comparisons {
             let mut raw = app.caller().call("POST", call.path, call.cookie.as_deref(), call.body.as_bytes());
             let time = i64::try_from(began.elapsed().as_nanos()).unwrap();
             assert_eq!(raw.status, expected, "{what}: {raw:?}");
-            // The token in a cookie is random.
+            // Drop the token in the cookie, which is random.
             for (_, value) in raw.headers.iter_mut().filter(|(name, _)| name == "set-cookie") {
                 *value = value.split('=').next().unwrap_or_default().to_owned();
             }
@@ -110,7 +109,7 @@ impl Comparisons {
     }
 }
 
-/// A person with their own NIK and phone.
+/// A dose of a person with their own NIK and phone.
 fn person(at: usize) -> FeedRow {
     const NAMES: [&str; 8] = ["Iwan", "Ayu", "Budi", "Siti", "Wahyu", "Dewi", "Agus", "Rina"];
     let (day, month, year) = (1 + at % 28, 1 + at % 12, 50 + at % 50);
@@ -127,7 +126,7 @@ fn person(at: usize) -> FeedRow {
 #[ignore = "takes minutes and a quiet machine: cargo xtask test --only alike"]
 fn existing_and_missing_records_are_indistinguishable() {
     let calls: usize = std::env::var("BUKTI_ALIKE").map_or(2000, |calls| calls.parse().unwrap());
-    // Streams are paused, since on AWS they run on other machines than the routes.
+    // Pause the stream handlers, since on AWS they run on other machines than the routes.
     let is_paused = Arc::new(AtomicBool::new(false));
     let pauses = Arc::clone(&is_paused);
     let app = TestApp::start_with_handlers(move |aws| {
@@ -206,9 +205,9 @@ fn existing_and_missing_records_are_indistinguishable() {
 enum DeadLink {
     Expired,
     Refused,
-    /// The phone was corrected since.
+    /// The phone was corrected after the link was sent.
     Replaced,
-    /// The certificate is revoked.
+    /// The certificate was revoked.
     Revoked,
 }
 

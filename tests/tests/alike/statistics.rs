@@ -1,14 +1,15 @@
 //! Statistics of two samples of latencies: the Mann-Whitney U test, and the Hodges-Lehmann estimate
 //! of the shift between them.
 
-/// The standard normal quantile of a two-sided level of 99 %.
+/// The standard normal quantile for a two-sided confidence level of 99 %.
 const Z: f64 = 2.575_829;
 
 /// The comparison of two samples of latencies, in milliseconds.
 #[derive(Debug)]
 pub struct Comparison {
     pub medians: (f64, f64),
-    /// The shift of the first sample against the second: the median of all differences.
+    /// The shift of the first sample relative to the second: the median of all pairwise
+    /// differences.
     pub shift: f64,
     /// The 99 % confidence interval of the shift.
     pub interval: (f64, f64),
@@ -17,14 +18,14 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares two samples in nanoseconds.
+    /// Compares two samples of latencies in nanoseconds.
     pub fn of(one: &[i64], other: &[i64]) -> Self {
         let (m, n) = (one.len() as f64, other.len() as f64);
         let mut differences: Vec<i64> =
             one.iter().flat_map(|one| other.iter().map(move |other| one - other)).collect();
         let count = differences.len();
-        // U is the number of pairs in which the first is longer; ties count half. In nanoseconds
-        // ties are so rare that the variance needs no correction for them.
+        // U is the number of pairs in which the first latency is longer; ties count as half.
+        // Latencies in nanoseconds have so few ties that the variance needs no correction for them.
         let above = differences.iter().filter(|difference| **difference > 0).count() as f64;
         let equal = differences.iter().filter(|difference| **difference == 0).count() as f64;
         let deviation = (m * n * (m + n + 1.0) / 12.0).sqrt();
@@ -46,8 +47,8 @@ fn median(times: &[i64]) -> f64 {
     *times.select_nth_unstable(middle).1 as f64 / 1e6
 }
 
-/// The two-sided p-value of a standard normal deviate, by Abramowitz and Stegun, 7.1.26 (error
-/// below 1.5e-7).
+/// The two-sided p-value of a standard normal deviate, computed with formula 7.1.26 of Abramowitz
+/// and Stegun (error below 1.5e-7).
 fn two_sided(z: f64) -> f64 {
     let x = z / std::f64::consts::SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * x);
@@ -81,7 +82,7 @@ mod tests {
     #[test]
     fn detects_shift_and_reports_none_for_equal_samples() {
         let mut random = Random(7);
-        // Skewed like latencies: a tenth takes much longer.
+        // Skewed like latencies: a tenth of the values are much larger.
         let mut sample = |shift: i64| -> Vec<i64> {
             let mut time = || 3_000_000 + random.below(2_000_000) * (1 + 9 * (random.below(10) / 9));
             (0..1000).map(|_| time() as i64 + shift).collect()

@@ -1,4 +1,4 @@
-//! Consistency of an idle stack's table: doses, certificates, documents and SMS have to agree.
+//! Consistency of an idle stack's table: doses, certificates, documents and SMS must agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,15 +8,15 @@ use bukti_store::Aws;
 use bukti_store::Stored;
 use bukti_tests::expected::{ExpectedRow, count_documents};
 
-/// Counts of a consistent table.
+/// Counts of the records in a consistent table.
 #[derive(Debug)]
 pub struct Summary {
     /// Certificates that are neither superseded nor revoked.
     pub valid: usize,
     /// Superseded certificates.
     pub superseded: usize,
-    /// Documents in the bucket that no certificate names. A worker leaves one behind when it
-    /// crashes, or when another worker was first to issue.
+    /// Documents in the bucket that no certificate refers to. A worker leaves one behind if it
+    /// crashes, or if another worker issues the certificate first.
     pub orphaned_documents: usize,
 }
 
@@ -28,8 +28,9 @@ fn is_sms(item: &serde_dynamo::Item) -> bool {
     ItemKind::of(text("pk"), text("sk")) == Some(ItemKind::Sms)
 }
 
-/// Checks the table: each issued dose of the feed has one valid certificate, each certificate has
-/// its dose and its document, and each SMS that was begun is recorded as sent.
+/// Asserts that each issued dose in the feed has one valid certificate, that each certificate has a
+/// document and, unless it is superseded, a dose, and that each SMS that was begun is recorded as
+/// sent.
 pub fn check(aws: &Aws, data: &Path, expected: &[ExpectedRow]) -> Summary {
     let items = scan(aws);
     let (mut doses, mut certificates, mut begun, mut sent) = (Vec::new(), BTreeMap::new(), 0, 0);

@@ -1,5 +1,5 @@
-//! Fault injection: services that fail in a fifth of all calls, and a stream that delivers
-//! duplicates and records out of order.
+//! Fault injection: a fifth of all calls to the services fail, and the stream delivers duplicates
+//! and reorders records.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,24 +22,24 @@ use crate::{consistency, env_number, people_for_rows};
 /// The percentage of calls that fail, and of batches that are reordered, duplicated or redelivered.
 const FAULT_PERCENT: u32 = 20;
 
-/// A kind of failure.
+/// A kind of injected fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
-    /// Rejected by throttling; nothing was done.
+    /// The call is throttled and has no effect.
     Throttled,
-    /// Status 500; nothing was done.
+    /// The call fails with status 500 and has no effect.
     Failed,
-    /// The connection is reset; nothing was done.
+    /// The connection is reset before the call takes effect.
     Reset,
-    /// The connection is reset after the call was done.
+    /// The connection is reset after the call has taken effect.
     ResetAfterwards,
-    /// The response comes long after the client's timeout; the call was done.
+    /// The call takes effect, but the response arrives long after the client's timeout.
     TimedOutAfterwards,
-    /// The response is slow.
+    /// The call succeeds after a delay.
     Slow,
 }
 
-/// Seeded random faults, counted.
+/// A seeded source of random faults, which counts the faults of each kind.
 struct FaultSource {
     random: StdRng,
     calls: u64,
@@ -52,7 +52,7 @@ fn next_fault(faults: &SharedFaults) -> Option<Fault> {
     let mut faults = faults.lock().unwrap();
     faults.calls += 1;
     let fault = match faults.random.random_range(0..1000) {
-        // Rare, since each costs a timeout of five seconds.
+        // Rare, since each of these faults costs a client timeout of five seconds.
         0..2 => Fault::TimedOutAfterwards,
         _ if !faults.random.random_ratio(FAULT_PERCENT, 100) => return None,
         thousand => match thousand % 5 {
@@ -109,13 +109,13 @@ fn error_response(call: &Call, status: StatusCode, json: &str, xml: &str) -> Res
         format!("<Error><Code>{code}</Code><Message>injected</Message></Error>")
     };
     let mut response = Response::new(body.into());
-    // S3 throttles with 503.
+    // S3 reports throttling with status 503.
     let throttled = status == StatusCode::BAD_REQUEST && call.operation().is_none() && !call.is_sns();
     *response.status_mut() = if throttled { StatusCode::SERVICE_UNAVAILABLE } else { status };
     response
 }
 
-/// Bukti's functions, connected to services that fail.
+/// Bukti's functions, connected to the services through a proxy that injects faults.
 fn handlers(aws: &Aws, faults: &SharedFaults) -> Handlers {
     let call_faults = Arc::clone(faults);
     let ((), aws) = connect_through(aws, async move |services| {
@@ -155,7 +155,8 @@ fn with_disorder(source: StreamSource, faults: &SharedFaults) -> StreamSource {
         let inner = Arc::clone(&inner);
         Box::pin(async move {
             if let Some(redelivered) = redelivered {
-                // The result of a redelivery does not matter: the first delivery has its own.
+                // The result of a redelivery is ignored, since the first delivery has its own
+                // result.
                 let _ = inner(redelivered).await;
             }
             inner(event).await
@@ -170,7 +171,7 @@ fn nothing_is_lost_when_a_fifth_of_calls_fail() {
     let random = StdRng::seed_from_u64(seed);
     let faults = Arc::new(Mutex::new(FaultSource { random, calls: 0, counts: BTreeMap::new() }));
     let began = Instant::now();
-    // At this rate, a call that fails in all of its attempts is very unlikely.
+    // At this fault rate, a call is very unlikely to fail in all of its attempts.
     let app = TestApp::start_with_handlers(|aws| handlers(aws, &faults));
     let (feed, expected) = generate_feed(app.data.path(), people_for_rows(rows), seed);
     let (output, report) = import(app.url(), &feed);
@@ -198,7 +199,7 @@ fn nothing_is_lost_when_a_fifth_of_calls_fail() {
     assert_eq!(faults.counts.len(), 6, "not every kind of fault occurred: {:?}", faults.counts);
 }
 
-/// Bukti's functions, which fail for the events that `fails` selects by function name.
+/// Bukti's functions, which fail if `fails` returns true for the function's name and the event.
 fn failing(aws: &Aws, fails: impl Fn(&str, &Event) -> bool + Clone + Send + Sync + 'static) -> Handlers {
     let mut handlers = Handlers::bukti(aws);
     let failing = |source: StreamSource| {
@@ -272,7 +273,8 @@ fn failing_records_become_dead_letters_until_redriven() {
     assert_eq!(keyless.status, 403, "a redrive needs the key");
 }
 
-/// `--by-table` finds lost work by what the table lacks, as it has to on AWS.
+/// With `--by-table`, the command searches the table for missing certificates and SMS, as it always
+/// does on AWS.
 #[test]
 fn lost_dead_letters_are_recovered_from_the_table() {
     let failing_function = Arc::new(Mutex::new("issue"));

@@ -1,5 +1,5 @@
-//! Kill test: the stack is killed (SIGKILL) at random moments of an import, and restarted each
-//! time, while an officer searches for people.
+//! Kill test: while an officer searches for people, the stack is killed with SIGKILL at random
+//! moments during an import, and restarted each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::{consistency, env_number, people_for_rows};
 
-/// The longest that a run waits for its number of SMS before the kill. An SMS whose sender was
-/// killed is retried only after 20 s, when its lease has expired.
+/// The maximum wait for the number of SMS at which the stack is killed. If the worker that sends an
+/// SMS is killed, the SMS is retried only after the worker's lease expires, 20 s later.
 const STALL_LIMIT: Duration = Duration::from_secs(40);
 const OFFICER: &str = "0811-0000-0001";
 
@@ -37,7 +37,8 @@ fn nothing_is_lost_when_killed_at_random_moments() {
     let officer = app.log_in_officer(OFFICER, "Rina", "officer");
     let mut searches = Searches::default();
 
-    // The kill points are numbers of sent SMS, below the total, so that work is left at each kill.
+    // Each kill point is a number of sent SMS below the total, so that the import is still
+    // unfinished.
     let mut random = StdRng::seed_from_u64(seed);
     let mut kill_points: Vec<usize> = (0..kills).map(|_| random.random_range(0..sms * 9 / 10)).collect();
     kill_points.sort_unstable();
@@ -57,7 +58,7 @@ fn nothing_is_lost_when_killed_at_random_moments() {
                 std::thread::sleep(Duration::from_millis(20));
             }
             std::thread::sleep(Duration::from_millis(random.random_range(0..100)));
-            // The outbox also has the SMS of the officer's log-in.
+            // The outbox also contains the SMS for the officer's log-in.
             kills_under_load += u32::from(count_lines(&data.join("outbox.jsonl")) <= sms);
             resent += deduplicated_sms(&stack.url);
             drop(stack);
@@ -90,14 +91,14 @@ fn nothing_is_lost_when_killed_at_random_moments() {
         searches.check_audit(&audit)
     );
     assert!(kills_under_load > 0, "no kill was under load");
-    // A kill can hit at most one SMS between the SMS service's response and its record.
+    // Each kill can cause at most one duplicate: an SMS that was sent but not yet recorded as sent.
     assert!(resent <= kills as u64, "{resent} SMS were sent again");
 }
 
-/// An officer's searches, by their reason, which is unique.
+/// An officer's searches, keyed by the reason for the search, which is unique.
 #[derive(Default)]
 struct Searches {
-    /// Searches that got a response, with the number of people in it.
+    /// Searches that got a response, with the number of people in the response.
     completed: BTreeMap<String, usize>,
     /// Searches during which the stack was killed.
     interrupted: BTreeSet<String>,
@@ -109,8 +110,8 @@ impl Searches {
         self.interrupted.extend(more.interrupted);
     }
 
-    /// Checks that the audit has each completed search once, with every person in its response, and
-    /// no search that was never made. Returns a summary.
+    /// Asserts that the audit log contains each completed search once, with every person in its
+    /// response, and no search that was not made. Returns a summary.
     fn check_audit(&self, exported: &str) -> String {
         let mut found: BTreeMap<String, (u32, usize)> = BTreeMap::new();
         let mut csv = csv::Reader::from_reader(exported.as_bytes());
@@ -119,7 +120,7 @@ impl Searches {
             match &entry[3] {
                 "searched" => *searches += 1,
                 "looked_at" => *shown += 1,
-                // Entries of the log-in.
+                // These entries are about the log-in.
                 _ => assert!(!entry[6].starts_with("run"), "{entry:?}"),
             }
         }
@@ -143,7 +144,7 @@ impl Searches {
     }
 }
 
-/// Starts a thread in which an officer searches for one person after the other until the stack is
+/// Starts a thread in which an officer searches for one person after another until the stack is
 /// killed.
 fn start_searches(url: &str, cookie: &str, expected: &[ExpectedRow], run: usize) -> JoinHandle<Searches> {
     let (url, cookie) = (url.to_owned(), cookie.to_owned());
@@ -161,7 +162,7 @@ fn start_searches(url: &str, cookie: &str, expected: &[ExpectedRow], run: usize)
                 .header("origin", &url)
                 .header("cookie", &cookie)
                 .send(request);
-            // A response counts once its whole body has arrived.
+            // A search is completed only when the whole body of the response has arrived.
             let response =
                 sent.and_then(|mut response| Ok((response.status(), response.body_mut().read_to_vec()?)));
             let Ok((status, body)) = response else {
@@ -177,14 +178,15 @@ fn start_searches(url: &str, cookie: &str, expected: &[ExpectedRow], run: usize)
     })
 }
 
-/// Starts an import. Returns its process, and its job once the file is uploaded.
+/// Starts an import and waits until the file has been uploaded. Returns the process and the job's
+/// id; the id is `None` if the upload failed.
 fn start_import(url: &str, feed: &Path) -> (Child, Option<String>) {
     let mut import = Command::new(program("bukti"));
     import.args(["import", "--endpoint", url]).arg(feed);
     let mut import = import.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(import.stderr.take().unwrap()).lines().map_while(Result::ok);
     let job = lines.find_map(|line| Some(line.split_once(" is job ")?.1.trim_end_matches('.').to_owned()));
-    // Drains the pipe, since the process blocks when it is full.
+    // Drain the pipe, since the process would block if the pipe were full.
     std::thread::spawn(move || lines.for_each(drop));
     (import, job)
 }

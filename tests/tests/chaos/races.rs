@@ -17,7 +17,7 @@ const OTHER: &str = "0821-0669-0744";
 const BIRTH_DATE: &str = "1989-01-24";
 const LATER: &str = "2021-02-01T08:00:00+07:00";
 
-/// Blocks the first call of a kind until it is released.
+/// Blocks the first matching call to a service until the test releases it.
 #[derive(Clone)]
 struct CallGate {
     is_blocked: watch::Sender<bool>,
@@ -25,7 +25,7 @@ struct CallGate {
 }
 
 impl CallGate {
-    /// Starts a stack whose functions block at the first call that matches.
+    /// Starts a stack whose functions block at the first matching call.
     fn start(matches: impl Fn(&Call) -> bool + Clone + Send + Sync + 'static) -> (TestApp, Self) {
         let gate = Self { is_blocked: watch::Sender::new(false), is_released: watch::Sender::new(false) };
         let proxy_gate = gate.clone();
@@ -46,7 +46,7 @@ impl CallGate {
         matches: impl Fn(&Call) -> bool,
     ) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
         if matches(&call) && !self.is_blocked.send_replace(true) {
-            // The only error is a dropped sender, but `self` holds it.
+            // `wait_for` fails only if the sender is dropped, but `self` holds the sender.
             let _ = self.is_released.subscribe().wait_for(|is_released| *is_released).await;
         }
         upstream.forward(call).await
@@ -84,7 +84,8 @@ fn is_document(call: &Call) -> bool {
     call.parts.method == Method::PUT && call.parts.uri.path().contains("/certificates/")
 }
 
-/// The problem codes of opening each link that was sent; empty for links that open.
+/// Opens each link that was sent. Returns the problem codes, with an empty code for a link that
+/// opens.
 fn link_codes(app: &TestApp) -> Vec<String> {
     let links = app.messages().into_iter().filter_map(|message| message.token());
     links
@@ -146,7 +147,7 @@ fn dose_retracted_during_printing_has_no_valid_certificate() {
     assert_eq!(send(&app, &key, &dose("E1")), "issued");
     gate.wait_until_blocked();
     assert_eq!(send(&app, &key, &retraction("E1", LATER)), "retracted");
-    // Gives the retraction's worker time to look for the certificate before the document is stored.
+    // Give the retraction's worker time to look for the certificate before the document is stored.
     std::thread::sleep(Duration::from_secs(1));
     gate.release();
     app.wait_until_idle();

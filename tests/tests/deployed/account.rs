@@ -40,7 +40,7 @@ impl AwsAccount {
         let mut command = Command::new("timeout");
         command.args(["--kill-after=5", "600"]).arg(program.as_ref());
         command.current_dir(self.folder.path()).stdin(Stdio::null());
-        // The machine's environment may configure another account and deployment.
+        // Ignore inherited variables, which may configure another account or deployment.
         let is_configuration = |name: &OsString| {
             [&b"AWS_"[..], b"BUKTI_"].iter().any(|prefix| name.as_encoded_bytes().starts_with(prefix))
         };
@@ -67,8 +67,8 @@ impl AwsAccount {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    /// Evaluates a Python expression that calls a service with `client("SERVICE")`. boto3 comes
-    /// with the SAM CLI.
+    /// Evaluates a Python expression that calls a service through `client("SERVICE")`, and returns
+    /// the result as JSON. Uses the boto3 package that the SAM CLI includes.
     pub fn boto3(&self, expression: &str) -> Value {
         let mut python = self.command(self.sam.join("python"));
         python.arg("-c").arg(format!(
@@ -87,7 +87,7 @@ impl AwsAccount {
         self.run(bukti)
     }
 
-    /// The hash of the code behind each function's alias, by the function's name.
+    /// The hash of the code behind each function's alias, keyed by the function's name.
     pub fn deployed_code(&self) -> BTreeMap<String, String> {
         let hashes = self.boto3(
             "{it['FunctionName']: client('lambda').get_function_configuration(FunctionName=it['FunctionName'], \
@@ -108,8 +108,9 @@ impl AwsAccount {
         self.built = built;
     }
 
-    /// The built template with the version's name, as `cargo xtask deploy` sets it. Without the
-    /// rule that buckets need TLS, which the emulated account does not support.
+    /// Writes the built template with the version's name, which `cargo xtask deploy` sets
+    /// otherwise, and returns the path. Removes the rule that buckets require TLS, which the
+    /// emulator does not support.
     pub fn template(&self, version: &str) -> PathBuf {
         let mut template = std::fs::read_to_string(self.built.join("template.yaml")).unwrap();
         let alias = "    AutoPublishAlias: live\n";
@@ -125,7 +126,7 @@ impl AwsAccount {
         path
     }
 
-    /// Deploys this version, with parameters beside the site's URL.
+    /// Deploys this version, with these parameters in addition to the site's URL.
     pub fn deploy(&self, version: &str, parameters: &[&str]) -> Deployed {
         let mut sam = self.command(self.sam.join("sam"));
         sam.arg("deploy").arg("--template-file").arg(self.template(version));
@@ -150,8 +151,8 @@ impl AwsAccount {
         Deployed { outputs, caller: caller.for_host(host.clone()), host }
     }
 
-    /// Waits for an SMS with a link to a phone, skipping `earlier` ones. Returns its text and its
-    /// token.
+    /// Waits for an SMS with a link to a phone, and skips the first `earlier` of such SMS. Returns
+    /// the text and the link's token.
     pub fn sms_link(&self, phone: &str, earlier: usize) -> (String, String) {
         let text = wait_for("SMS with a link", || {
             self.sms(phone).into_iter().filter(|text| text.contains("/s/")).nth(earlier)
@@ -160,7 +161,7 @@ impl AwsAccount {
         (text, token)
     }
 
-    /// The SMS to a phone, oldest first.
+    /// The SMS sent to a phone, oldest first.
     pub fn sms(&self, phone: &str) -> Vec<String> {
         let to = bukti_domain::PhoneNumber::parse(phone).unwrap();
         let number = to.e164().replace('+', "%2B");
@@ -172,7 +173,7 @@ impl AwsAccount {
     }
 }
 
-/// Collects every message in a response of ministack.
+/// Collects the text of every message in a response of ministack.
 pub fn collect_messages(value: &Value, texts: &mut Vec<String>) {
     match value {
         Value::Array(all) => all.iter().for_each(|value| collect_messages(value, texts)),
@@ -188,7 +189,7 @@ pub fn collect_messages(value: &Value, texts: &mut Vec<String>) {
     }
 }
 
-/// Retries until `find` returns something, for at most two minutes.
+/// Calls `find` until it returns a value. Panics after two minutes.
 pub fn wait_for<T>(what: &str, mut find: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(120);
     loop {

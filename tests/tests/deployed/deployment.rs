@@ -1,4 +1,4 @@
-//! A deployment of Bukti in the emulated account, and what citizens do with it.
+//! A deployment of Bukti in the emulated account, with helpers that act as citizens.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::account::{AwsAccount, wait_for};
 
-/// A deployment in the account.
+/// A deployment of Bukti in an [`AwsAccount`].
 pub struct Deployed {
     pub outputs: BTreeMap<String, String>,
-    /// The API's host.
+    /// The API's host name, for the `Host` header.
     pub host: String,
     pub caller: Caller,
 }
@@ -27,7 +27,7 @@ impl Deployed {
         self.post(StatusRoute::Status.path(), &json!({"name": row.nama, "nik": row.nik, "captcha": captcha}))
     }
 
-    /// Requests a code and logs in with it. Returns the cookie.
+    /// Requests a code and logs in with it. Returns the session cookie.
     pub fn log_in(&self, account: &AwsAccount, phone: &str) -> String {
         let captcha = self.caller.captcha();
         let requested = self.post(OtpRoute::Otp.path(), &json!({"phone": phone, "captcha": captcha}));

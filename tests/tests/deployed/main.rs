@@ -2,10 +2,11 @@
 //! that enforces roles.
 //!
 //! `cargo xtask test --only deploy` compiles the functions for Lambda and runs this test.
-//! `BUKTI_SAM` is the folder of the SAM CLI, `BUKTI_BUILT` the output of `sam build`, and
-//! `BUKTI_PYTHON` a Python with ministack. Settings that the emulation ignores silently are tested
-//! by `tests/deploy/template_test.py` and on the embedded stack. So are the routes of officers,
-//! since the emulation does not support the audit's PartiQL statements.
+//! `BUKTI_SAM` is the folder of the SAM CLI, `BUKTI_BUILT` is the output of `sam build`, and
+//! `BUKTI_PYTHON` is a Python interpreter with ministack. Settings that the emulator silently
+//! ignores are tested by `tests/deploy/template_test.py` and on the embedded stack. The routes of
+//! officers are tested on the embedded stack, too, since the emulator does not support the PartiQL
+//! statements of the audit log.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -30,8 +31,9 @@ const SITE: &str = "https://bukti.example.go.id";
 const PHONE: &str = "0813-5555-0042";
 const BIRTH_DATE: &str = "1989-01-24";
 
-/// The sample feed with its expected results, or people with difficult names if it is missing.
-/// Contains [`own_dose`] in any case.
+/// Writes a feed that contains [`own_dose`] and either the sample feed or, if it is missing, people
+/// with difficult names. Returns the path of the feed, and the path of the expected results if the
+/// sample feed is used.
 fn feed(folder: &Path) -> (PathBuf, Option<PathBuf>) {
     let file = folder.join("feed.csv");
     let Some(sample) = sample_feed() else {
@@ -66,7 +68,7 @@ fn stack_deploys_serves_updates_and_keeps_data_on_deletion() {
     check_edge_key(&deployed);
     check_missing_permission(&account, &deployed);
 
-    // After a change of one function's code, only that function is replaced.
+    // After a change to one function's code, only that function is replaced.
     let (before, code_before) = (account.boto3(&count_doses(&deployed)), account.deployed_code());
     account.change_code_of("StatusFunction");
     let deployed = Deployed { outputs: account.deploy("1", &[]).outputs, ..deployed };
@@ -75,14 +77,14 @@ fn stack_deploys_serves_updates_and_keeps_data_on_deletion() {
     assert!(matches!(&changed[..], [name] if name.contains("StatusFunction")), "{changed:?}");
     assert_eq!(deployed.status(&own_dose()).status, 200);
 
-    // After a change of settings, the functions use them, and the data stay.
+    // After a change of settings, the functions use the new settings, and the data are kept.
     let deployed = account.deploy("2", &["ServiceName=Bukti2"]);
     assert_eq!(account.boto3(&count_doses(&deployed)), before);
     deployed.log_in(&account, "0813 5555 0001");
     let code = account.sms("0813 5555 0001").pop().unwrap();
     assert!(code.contains("Bukti2"), "{code}");
 
-    // After the deletion of the stack, the data stay.
+    // After the deletion of the stack, the data are kept.
     let mut delete = account.command(account.sam.join("sam"));
     delete.args(["delete", "--stack-name", STACK, "--no-prompts", "--region", "ap-southeast-3"]);
     account.run(delete);
@@ -92,13 +94,13 @@ fn stack_deploys_serves_updates_and_keeps_data_on_deletion() {
     assert_eq!(account.boto3("client('lambda').list_functions()['Functions']"), json!([]));
 }
 
-/// The dose of a person that no other feed has.
+/// The dose of a person who is in no other feed.
 fn own_dose() -> FeedRow {
     FeedRow { nik: "3171012401899042".into(), no_hp: PHONE.into(), ..dose("OURS") }
 }
 
-/// Checks that the emulation still ignores settings that only `template_test.py` checks. Once it
-/// supports them, this fails, and the deployment test can check them.
+/// Asserts that the emulator still ignores the settings that only `template_test.py` checks. If
+/// this fails, the emulator has begun to support them, and the deployment test can check them.
 fn check_emulation_gaps(account: &AwsAccount, deployed: &Deployed) {
     let table = &deployed.outputs["Table"];
     let dropped = account.boto3(&format!(
@@ -114,7 +116,7 @@ fn check_emulation_gaps(account: &AwsAccount, deployed: &Deployed) {
     );
 }
 
-/// An expression for [`AwsAccount::boto3`]: the number of doses in the table.
+/// An expression for [`AwsAccount::boto3`] that counts the doses in the table.
 fn count_doses(deployed: &Deployed) -> String {
     format!(
         "sum(it['sk']['S'] == '{}' for page in client('dynamodb').get_paginator('scan').paginate(TableName='{}') \
@@ -124,8 +126,8 @@ fn count_doses(deployed: &Deployed) -> String {
     )
 }
 
-/// Uploads a site as `cargo xtask deploy` does, and checks that CloudFront serves it. (The emulated
-/// CloudFront does not reach the API.)
+/// Uploads a site as `cargo xtask deploy` does, and checks that CloudFront serves it. The emulated
+/// CloudFront cannot reach the API.
 fn check_site(account: &AwsAccount, deployed: &Deployed) {
     let site = account.folder.path().join("site");
     let write = |name: &str, text: &str| {
@@ -172,7 +174,7 @@ fn check_site(account: &AwsAccount, deployed: &Deployed) {
     assert_eq!((&*text, cache_control.as_deref()), ("smaller", Some("public, max-age=31536000, immutable")));
     assert_eq!(get("/assets/site-1.js", "gzip", "https").1, "plain");
     assert!(get("/settings.json", "gzip", "https").1.contains("phone_countries"));
-    // The trust files are in another bucket and public independently of the site.
+    // The trust files are in a separate bucket and are public independently of the site.
     assert_eq!(get("/trust/signers.json", "gzip", "https").0, 200);
 
     // Unchanged files are not uploaded again, and deleted files are removed.
@@ -230,13 +232,13 @@ fn check_import_and_account(account: &AwsAccount, deployed: &Deployed) -> String
         (answer["doses"][0]["diagnosis"]["code"] == "certificate_issued").then_some(answer)
     });
     assert_eq!(answer["doses"].as_array().unwrap().len(), 1);
-    // The SMS with its link.
+    // Open the link in the SMS.
     let (text, token) = account.sms_link(PHONE, 0);
     assert!(text.contains(&format!("{SITE}/s/")), "{text}");
     let opened = deployed.post(HolderRoute::Link.path(), &json!({"token": token, "birth_date": BIRTH_DATE}));
     assert_eq!(opened.status, 200, "{}", String::from_utf8_lossy(&opened.body));
     assert!(deployed.fetch(&opened.json()["document"]["url"]).starts_with(b"%PDF"));
-    // The account.
+    // Log in to the account.
     let cookie = deployed.log_in(account, PHONE);
     let people = deployed.caller.call("GET", HolderRoute::People.path(), Some(&cookie), b"").json();
     let id = people["people"][0]["id"].as_str().unwrap();
@@ -249,13 +251,13 @@ fn check_import_and_account(account: &AwsAccount, deployed: &Deployed) -> String
     token
 }
 
-/// Checks that changes that cause an SMS pass the filters of the stream's event source mapping.
+/// Checks that changes that trigger an SMS pass the filters of the stream's event source mapping.
 fn check_stream_notifications(account: &AwsAccount, deployed: &Deployed, first: &str) {
     let open = |token: &str, born: &str| {
         deployed.post(HolderRoute::Link.path(), &json!({"token": token, "birth_date": born}))
     };
 
-    // A quick download, whose link is then locked.
+    // Request a quick download, and lock its link with wrong birth dates.
     let request = deployed
         .post(StatusRoute::Download.path(), &download_request(&own_dose(), &deployed.caller.captcha()));
     assert_eq!(request.status, 202, "{}", String::from_utf8_lossy(&request.body));
@@ -266,7 +268,7 @@ fn check_stream_notifications(account: &AwsAccount, deployed: &Deployed, first: 
     assert_eq!(open(&token, BIRTH_DATE).json()["code"], "link_locked");
     wait_for("warning", || account.sms(PHONE).into_iter().find(|text| text.contains("dikunci")));
 
-    // A corrected phone.
+    // Correct the phone.
     const CORRECTED: &str = "0813-5555-0043";
     let sent_at = "2021-02-01T08:00:00+07:00".into();
     let corrected = FeedRow { no_hp: CORRECTED.into(), sent_at, ..own_dose() };
@@ -285,7 +287,8 @@ fn check_edge_key(deployed: &Deployed) {
     assert_eq!((direct.status, direct.json()["code"].as_str()), (421, Some("misdirected")));
 }
 
-/// Checks that a function fails without one of its permissions, and that other functions work.
+/// Checks that a function fails if one of its permissions is removed, and that other functions
+/// still work.
 fn check_missing_permission(account: &AwsAccount, deployed: &Deployed) {
     let role = account.boto3(&format!(
         "client('cloudformation').describe_stack_resource(StackName='{STACK}', \

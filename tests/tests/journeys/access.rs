@@ -1,5 +1,5 @@
-//! The response of every route to every kind of caller, with or without a valid session, and to
-//! requests of other sites.
+//! Access control: the response of every route to each kind of caller, with and without a valid
+//! session, and to cross-origin requests.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,23 +19,24 @@ use crate::helpdesk::decide;
 
 const OWNER: &str = "0821-0669-0743";
 
-/// A stack with one person, their certificate, and a case.
+/// A stack with one person, who has a certificate and an open case.
 struct Fixture {
     app: TestApp,
-    /// The ids of the owner's records: session, person, certificate, case, dose.
+    /// The id of the owner's session. The next four fields are the ids of the owner's other
+    /// records.
     session: String,
     person: String,
     certificate: String,
     case: String,
     dose: String,
-    /// The number of phones that have requested codes. Each may request one per minute.
+    /// The number of phones used so far. Each phone may request only one code per minute.
     phones: AtomicUsize,
 }
 
 impl Fixture {
     fn start() -> Self {
         let app = TestApp::start();
-        // The name of the file becomes that of the job.
+        // The file name determines the id of the job.
         app.upload_feed("feed-of-the-test.csv", csv(&[dose("E1")]));
         let owner = app.log_in(OWNER, None);
         let sessions = app.call("GET", OtpRoute::Sessions.path(), Some(&owner), None).body;
@@ -62,12 +63,13 @@ impl Fixture {
         format!("0813 5555 {:04}", self.phones.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// A new session of another phone.
+    /// Logs in with a new phone, to which no record belongs. Returns the session cookie.
     fn stranger(&self) -> String {
         self.app.log_in(&self.phone(), Some("Stranger"))
     }
 
-    /// A well-formed request to a route, with a wrong captcha, code or token.
+    /// The path and body of a well-formed request to a route, with an invalid captcha, code or
+    /// token.
     fn request(&self, route: Route) -> (String, Value) {
         let facts = json!({"name": "Iwan", "nik": "3171012401896246", "captcha": "e30="});
         let is = |other: Route| route == other;
@@ -115,7 +117,8 @@ impl Fixture {
         (route.path_of(id), body)
     }
 
-    /// A new session of a phone, with the officer's second factor or without it.
+    /// Creates a session for a phone, with or without the officer's second factor. Returns the
+    /// session cookie.
     fn session_of(&self, phone: &str, both_factors: bool) -> String {
         self.app.with_aws(async |aws| {
             let (sessions, phone) = (Sessions::new(&aws), PhoneNumber::parse(phone).unwrap());
@@ -143,19 +146,19 @@ impl Fixture {
         self.app.caller().call(route.method, &path, cookie, body.to_string().as_bytes())
     }
 
-    /// Ages a session: sets the time of its last use or its end back.
+    /// Ages a session by moving the timestamp in this attribute into the past.
     fn age(&self, cookie: &str, attribute: &str, by: SignedDuration) {
         let token = cookie.split_once('=').unwrap().1;
         self.app.with_aws(async |aws: Aws| set_back(&aws, token, attribute, by).await);
     }
 }
 
-/// A DynamoDB client of the stack's table, to read and change items directly.
+/// A DynamoDB client that reads and changes the table's items directly.
 pub async fn table_service(aws: &Aws) -> Client {
     Endpoint::of(&aws.settings).unwrap().clients().await.0
 }
 
-/// Subtracts a duration from a timestamp of a session.
+/// Subtracts a duration from a timestamp attribute of a session.
 async fn set_back(aws: &Aws, token: &str, attribute: &str, by: SignedDuration) {
     let table = table_service(aws).await;
     let key = ItemKey::session(&Keys::session(token));
@@ -173,7 +176,7 @@ async fn set_back(aws: &Aws, token: &str, attribute: &str, by: SignedDuration) {
         .unwrap();
 }
 
-/// Checks that every route treats a caller with this cookie as one without a session.
+/// Asserts that every route responds to this cookie as it does to a missing session.
 fn assert_is_anonymous(fixture: &Fixture, context: &str, cookie: Option<&str>) {
     for route in ROUTES {
         let raw = fixture.call(*route, cookie);
@@ -210,7 +213,7 @@ fn every_route_gives_each_caller_the_expected_response() {
                 body = json!({"decision": "grant", "revision": fixture.revision(), "why": "x"});
             }
             if *route == HelpdeskRoute::Resend.route() {
-                // The approval reissues the certificate, and only then can it be sent again.
+                // The approval reissues the certificate, which can be resent only after that.
                 fixture.app.wait_until_idle();
             }
             let body = body.to_string();
@@ -256,7 +259,7 @@ fn caller_without_valid_session_is_anonymous() {
     assert_is_anonymous(&fixture, "idle for 30 minutes", cookie);
 
     let old = fixture.stranger();
-    // The session is in use all the time.
+    // This session is never idle. Only its maximum lifetime of 12 hours ends it.
     fixture.age(&old, "expires_at", SignedDuration::from_mins(12 * 60 - 1));
     assert_eq!(
         fixture.call(HolderRoute::People.route(), Some(&old)).status,
@@ -319,7 +322,7 @@ fn other_phone_sees_no_records() {
     }
     let answer = fixture.call(HolderRoute::People.route(), Some(&stranger)).json();
     assert_eq!(answer, json!({"people": []}));
-    // Foreign and missing records get the same response.
+    // A record of another person and a missing record get the same response.
     for (route, foreign, missing) in [
         (HolderRoute::Certificates.route(), &fixture.person, "A".repeat(24)),
         (HolderRoute::Document.route(), &fixture.certificate, "0000-0000-0000-0000".to_owned()),
@@ -353,7 +356,7 @@ fn cross_origin_requests_change_nothing() {
                 let raw = caller.call(route.method, &path, cookie, body.to_string().as_bytes());
                 let got = (raw.status, &*code(&raw));
                 match route.method {
-                    // Reads change nothing, and browsers hide their responses from other sites,
+                    // Reads have no side effects, and browsers hide the responses from other sites,
                     // since no response allows another origin.
                     "GET" => assert_ne!(got.1, "foreign_origin", "{origin}: {route:?}"),
                     _ => assert_eq!(got, (403, "foreign_origin"), "{origin}: {route:?}"),

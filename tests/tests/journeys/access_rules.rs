@@ -3,17 +3,16 @@
 use bukti_tests::caller::RawResponse;
 use bukti_wire::{Access, HelpdeskRoute, HolderRoute, OtpRoute, ROUTES, Route, SenderRoute, StatusRoute};
 
-/// Status and problem code of a response.
+/// The status and problem code of a response. The code is empty if the request succeeds.
 pub(crate) type Outcome = (u16, &'static str);
 
-/// A kind of caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallerKind {
     /// No session and no API key.
     Anonymous,
-    /// A session of a phone that the records do not belong to.
+    /// A session of a phone to which none of the records belongs.
     Stranger,
-    /// A session of the phone that the records belong to.
+    /// A session of the phone to which the records belong.
     Owner,
     /// An officer's session without the second factor.
     UnverifiedOfficer,
@@ -26,8 +25,8 @@ pub(crate) enum CallerKind {
 }
 
 impl CallerKind {
-    /// In the order of the calls: the officer before the supervisor, whose approval closes the
-    /// case.
+    /// All kinds, in the order in which they call a route. The officer comes before the supervisor,
+    /// whose approval closes the case.
     pub(crate) const ALL: [Self; 8] = [
         Self::Anonymous,
         Self::Stranger,
@@ -40,12 +39,13 @@ impl CallerKind {
     ];
 }
 
-/// The expected response of a route about the owner's records, to callers that may call the route.
+/// The expected response to callers that may call the route, for a request about the owner's
+/// records.
 #[derive(Clone, Copy, Debug)]
 enum Expected {
     /// The same response to all callers.
     All(u16, &'static str),
-    /// One response to the owner, another to all others.
+    /// One response to the owner, another to all other callers.
     Owner { owner: Outcome, other: Outcome },
     /// One response to an officer, another to a supervisor.
     Supervisor { officer: Outcome, supervisor: Outcome },
@@ -53,14 +53,14 @@ enum Expected {
     Hub { facility: Outcome, hub: Outcome },
 }
 
-/// A record that only the owner sees: for all others the response is that for a missing record.
+/// For a record that only the owner may see: other callers get the response for a missing record.
 const fn owner_only(status: u16, code: &'static str) -> Expected {
     Expected::Owner { owner: (status, code), other: (404, "not_found") }
 }
 
-/// The approval of another officer's proposal.
+/// The response to an approval of another officer's proposal.
 const APPROVAL: Expected = Expected::Supervisor { officer: (403, "needs_supervisor"), supervisor: (200, "") };
-/// The job of a feed from the drop folder, which belongs to hubs.
+/// The response to a request for the job of a feed from the drop folder. Only hubs may see it.
 const JOB: Expected = Expected::Hub { facility: (404, "not_found"), hub: (200, "") };
 
 /// The expected responses to the fixture's requests. For other routes, the tests only check that
@@ -87,7 +87,7 @@ const EXPECTED: [(Route, Expected); 32] = [
     (HelpdeskRoute::Cases.route(), Expected::All(200, "")),
     (HelpdeskRoute::Case.route(), Expected::All(404, "not_found")),
     (HelpdeskRoute::Evidence.route(), owner_only(201, "")),
-    // No officer has asked a question that the owner could reply to.
+    // No officer has asked a question, so the owner has nothing to reply to.
     (HelpdeskRoute::Reply.route(), owner_only(409, "case_changed")),
     (HelpdeskRoute::AccessLog.route(), owner_only(200, "")),
     (HelpdeskRoute::SecondFactor.route(), Expected::All(422, "second_factor_wrong")),
@@ -97,13 +97,13 @@ const EXPECTED: [(Route, Expected); 32] = [
     (HelpdeskRoute::Decide.route(), APPROVAL),
     (HelpdeskRoute::FindPeople.route(), Expected::All(200, "")),
     (HelpdeskRoute::Resend.route(), Expected::All(202, "")),
-    // The body has no rows.
+    // The request body contains no rows.
     (SenderRoute::SendDoses.route(), Expected::All(422, "feed_unreadable")),
     (SenderRoute::Job.route(), JOB),
     (SenderRoute::Metadata.route(), Expected::All(200, "")),
 ];
 
-/// The rejection of a caller that may not call the route.
+/// The response to a caller that may not call the route; `None` if the caller may call it.
 pub(crate) fn rejection(access: Access, caller: CallerKind) -> Option<Outcome> {
     let has_session = !matches!(caller, CallerKind::Anonymous | CallerKind::Facility | CallerKind::Hub);
     let is_appointed =
@@ -121,7 +121,7 @@ pub(crate) fn rejection(access: Access, caller: CallerKind) -> Option<Outcome> {
     }
 }
 
-/// Checks the response of a route to a caller.
+/// Asserts that a route gave a caller the expected response.
 pub(crate) fn assert_response(route: Route, caller: CallerKind, raw: &RawResponse, context: &str) {
     let code = if raw.body.is_empty() { String::new() } else { code(raw) };
     let (got, context) = ((raw.status, &*code), format!("{context}: {caller:?}: {route:?}"));
@@ -159,7 +159,7 @@ pub(crate) fn assert_response(route: Route, caller: CallerKind, raw: &RawRespons
     assert_eq!(got, expected, "{context}");
 }
 
-/// The routes that need a session.
+/// All routes that require a session.
 pub(crate) fn session_routes() -> impl Iterator<Item = Route> {
     ROUTES
         .iter()

@@ -1,4 +1,4 @@
-//! Accounts: log-in, sessions, and the certificates of the people of a phone.
+//! Accounts: log-in, sessions, and the certificates of all people who share a phone.
 
 use bukti_domain::PhoneNumber;
 use bukti_paper::Paper;
@@ -105,7 +105,8 @@ fn cookies_are_http_only_and_same_site() {
 fn owner_lists_sessions_and_ends_unknown_ones() {
     let app = TestApp::start();
     let one = app.log_in(PHONE, None);
-    // Opened directly, since the phone's next code may be requested only after a minute.
+    // Create the second session directly, since the phone must wait a minute before it may request
+    // another code.
     let other = app.with_aws(async |aws| {
         let device = Device { browser: Some("Chrome".to_owned()), system: Some("Android".to_owned()) };
         let phone = PhoneNumber::parse(PHONE).unwrap();

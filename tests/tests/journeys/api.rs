@@ -1,4 +1,4 @@
-//! The API document, problem codes, routing, and limits of every route.
+//! The OpenAPI document, problem codes, routing, and the limits of every route.
 
 use std::path::Path;
 
@@ -64,7 +64,7 @@ fn parameters_too_long_for_a_key_are_not_found() {
     let decided = decide(&app, &officer, &case, "grant", grant);
     assert_eq!((decided.status, decided.code()), (404, "not_found"));
 
-    // The table's error for such a key is not retryable.
+    // The table rejects a key of this length, and the error is not retryable.
     let refused = app.with_aws(async |aws| Jobs::new(&aws).get(&long).await.map(drop));
     assert!(!refused.unwrap_err().retryable());
 }
@@ -77,7 +77,7 @@ fn template_routes_every_path_to_its_function() {
     assert_eq!(misrouted(&broken), [OtpRoute::Otp.route()]);
 }
 
-/// The routes that the template's API Gateway passes to another function than theirs, or to none.
+/// The routes that the template's API Gateway passes to the wrong function or to none.
 fn misrouted(template: &str) -> Vec<Route> {
     let keys: Vec<(&str, &str)> = template
         .split("RouteKey: \"ANY ")
@@ -92,14 +92,15 @@ fn misrouted(template: &str) -> Vec<Route> {
     let is_misrouted = |route: &Route| {
         let path = route.path_of("x");
         let found = keys.iter().filter(|(key, _)| covers(key, &path));
-        // API Gateway prefers full paths to greedy ones, then paths with more segments.
+        // API Gateway prefers full paths to greedy ones, and paths with more segments to shorter
+        // ones.
         let chosen = found.max_by_key(|(key, _)| (!key.ends_with("+}"), key.matches('/').count()));
         chosen.is_none_or(|(_, function)| function.to_lowercase() != route.function.name())
     };
     ROUTES.iter().copied().filter(is_misrouted).collect()
 }
 
-/// Whether a route key of API Gateway covers a path.
+/// Whether an API Gateway route key matches a path.
 fn covers(key: &str, path: &str) -> bool {
     let (mut wanted, mut found) = (key.split('/'), path.split('/'));
     loop {
@@ -112,7 +113,7 @@ fn covers(key: &str, path: &str) -> bool {
     }
 }
 
-/// Calls a route with these headers. Returns status and problem code.
+/// Calls the API with these headers. Returns the status and the problem code.
 fn call_with(app: &TestApp, method: &str, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", app.url()));

@@ -1,4 +1,4 @@
-//! Authorisation where people share an identity number, a phone or a name, and of officers.
+//! Authorisation of citizens who share an identity number, a phone or a name, and of officers.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ const OWNER: &str = "0821-0669-0743";
 const STRANGER: &str = "0813-1111-0009";
 const ELSEWHERE: &str = "0813-1111-0010";
 
-/// The second dose of the owner of [`dose`], with another phone.
+/// A second dose of the owner, who is the person of [`dose`], with another phone.
 fn second_dose(event: &str, phone: &str) -> FeedRow {
     FeedRow {
         no_hp: phone.into(),
@@ -26,7 +26,7 @@ fn second_dose(event: &str, phone: &str) -> FeedRow {
     }
 }
 
-/// A complete row with the owner's NIK, and with the name and phone of a stranger.
+/// A complete row with the owner's NIK, but with a stranger's name and phone.
 fn strangers_row(event: &str) -> FeedRow {
     FeedRow {
         nama: "Budi Santoso".into(),
@@ -37,7 +37,7 @@ fn strangers_row(event: &str) -> FeedRow {
     }
 }
 
-/// The account's view of its only person: the id, and the phone hints of the doses.
+/// The id of the only person in the account, and the phone hints of that person's doses.
 fn person_and_hints(app: &TestApp, cookie: &str) -> (String, Vec<String>) {
     let people = get(app, cookie, HolderRoute::People.path());
     assert_eq!(people["people"].as_array().unwrap().len(), 1, "{people}");
@@ -59,7 +59,7 @@ fn search(app: &TestApp, officer: &str) -> Value {
     found.body["people"][0]["doses"].clone()
 }
 
-/// Capabilities of the store without access to doses, certificates or cases.
+/// Store capabilities that give no access to doses, certificates or cases.
 const HARMLESS_CAPABILITIES: [&str; 19] = [
     "Claims",
     "DocumentSigners",
@@ -82,7 +82,7 @@ const HARMLESS_CAPABILITIES: [&str; 19] = [
     "UsedCaptchas",
 ];
 
-/// The texts of all files below a folder.
+/// The contents of all files in a folder and its subfolders.
 fn sources_in(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let sources = |path: PathBuf| {
@@ -143,7 +143,8 @@ fn people_sharing_identity_number_see_own_doses_only() {
 #[test]
 fn held_row_under_victims_number_opens_nothing() {
     let app = TestApp::start();
-    // Held, since the birth date contradicts the NIK. One row has the owner's name.
+    // These rows are held, since the birth date contradicts the NIK. One of them has the owner's
+    // name.
     let held = |event: &str, name: &str| FeedRow {
         nama: name.into(),
         tanggal_lahir: "1989-01-25".into(),
@@ -176,7 +177,8 @@ fn facility_key_reads_no_records_by_identity_number() {
     let stranger = app.log_in(STRANGER, None);
     let (person, hints) = person_and_hints(&app, &stranger);
     assert_eq!(hints, ["09"]);
-    // Views before the stranger's row arrived concern somebody else.
+    // The stranger does not see views from before the stranger's row arrived, since they concern
+    // another person.
     assert!(actions(&app, &stranger, &person).is_empty());
 }
 
@@ -192,7 +194,8 @@ fn account_of_shared_phone_shows_only_its_people() {
         tanggal_vaksinasi: "2022-01-29".into(),
         ..dose("E2")
     };
-    // The child's NIK, the other person's name, another phone: a dose of neither of them.
+    // This row has the child's NIK, the other person's name and another phone, so neither of them
+    // may see the dose.
     let mixed = FeedRow {
         no_hp: ELSEWHERE.into(),
         nama: dose("").nama,
@@ -213,8 +216,8 @@ fn account_of_shared_phone_shows_only_its_people() {
     }
 }
 
-/// Opens a case about the misspelt name of [`dose`], and proposes the correction. Returns the
-/// officer's session and the case's number.
+/// Opens a case about the misspelt name in [`dose`], and proposes a correction. Returns the
+/// officer's session cookie and the case number.
 fn propose_name(app: &TestApp) -> (String, String) {
     let person = app.log_in(OWNER, None);
     let case = open(app, &person, case_request("name", &dose("E1")));
@@ -288,7 +291,7 @@ fn facility_correction_of_same_value_voids_proposal() {
     assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
 }
 
-/// A grant based on a facility's word.
+/// The fields of a grant that relies on a facility's statement instead of evidence.
 fn grant_by_facility_word(dose: &Value) -> Value {
     json!({"dose": dose, "facility_word": "Bidan Tuti, Puskesmas Kebayoran Baru"})
 }
@@ -307,7 +310,7 @@ fn case_about_other_number_takes_no_dose() {
     app.import(&[dose("E1")]);
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "supervisor");
     let victims_dose = id_of_only_dose(&app, &officer);
-    // An invented number with the victim's name and birth date.
+    // The attacker combines an invented NIK with the victim's name and birth date.
     let attacker = app.log_in(STRANGER, None);
     for (correction, name) in
         [("phone", dose("").nama), ("dose_number", dose("").nama), ("identity", "Budi Santoso".into())]
@@ -337,7 +340,8 @@ fn officer_cannot_decide_case_of_own_phone() {
     app.import(std::slice::from_ref(&of_officer));
     let officer = app.log_in_officer(own, "Rina", "supervisor");
     let other = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
-    // A case that the officer opened, about anybody's dose.
+    // The officer may not decide a case that the officer opened, regardless of whose dose it
+    // concerns.
     let case = open(&app, &officer, case_request("phone", &of_officer));
     let id = id_of_only_dose(&app, &officer);
     for (decision, more) in
@@ -346,8 +350,8 @@ fn officer_cannot_decide_case_of_own_phone() {
         let refused = decide(&app, &officer, &case, decision, more);
         assert_eq!((refused.status, refused.code()), (403, "own_case"), "{decision}");
     }
-    // A case of somebody else, about a dose with the officer's phone or to move a dose to that
-    // phone.
+    // Nor may the officer decide another person's case about a dose with the officer's phone, or
+    // move a dose to that phone.
     let person = app.log_in(STRANGER, None);
     let case = open(&app, &person, case_request("phone", &of_officer));
     assert_eq!(decide(&app, &officer, &case, "grant", grant_by_facility_word(&id)).code(), "own_case");
@@ -376,7 +380,7 @@ fn moving_phone_to_unproven_number_needs_supervisor() {
     assert_eq!(decide(&app, &supervisor, &case, "grant", json!({})).body["state"], "granted");
     app.wait_until_idle();
     assert!(app.messages_to(ELSEWHERE).iter().any(|sms| sms.token().is_some()));
-    // The phone that opened the case needs no second officer.
+    // A move to the phone that opened the case needs no second officer.
     let case = open(&app, &person, case_request("phone", &dose("")));
     let mut grant = grant_by_facility_word(&id_of_only_dose(&app, &officer));
     grant["right"] = json!("+62 813 1111 0009");
@@ -391,7 +395,7 @@ fn audit_names_person_of_changed_record() {
     let supervisor = app.log_in_officer("0811-0000-0002", "Sari", "supervisor");
     let owner = app.log_in(OWNER, None);
     let (person, _) = person_and_hints(&app, &owner);
-    // A case about another number moves the dose to that number.
+    // Granting a case about a wrong NIK moves the dose to the correct NIK.
     let claimant = app.log_in(STRANGER, None);
     let case = open(&app, &claimant, case_request("identity", &dose_for(1, "")));
     let grant = grant_by_facility_word(&id_of_only_dose(&app, &officer));
@@ -464,7 +468,7 @@ fn wrong_authenticator_codes_are_audited_and_lock_until_tomorrow() {
     app.with_aws(async |aws| {
         let officers = Officers::new(&aws);
         let key = aws.keys.phone(&PhoneNumber::parse(phone).unwrap());
-        // A fixed midnight, so that each attempt falls into a known quarter of an hour.
+        // The attempts start at a fixed midnight, so that each falls into a known 15-minute window.
         let day = Timestamp::from_second(20_000 * 86_400).unwrap();
         let at = |quarter: i64| day + SignedDuration::from_mins(15 * quarter);
         for quarter in 0..8 {

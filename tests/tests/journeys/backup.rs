@@ -1,4 +1,4 @@
-//! Backups and restores: what a restore recovers, what it must not bring back, and that it sends no
+//! Backups and restores: what a restore recovers, what it must not recover, and that it sends no
 //! SMS.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use crate::keys::verdict;
 const PHONE: &str = "082106690743";
 const BIRTH_DATE: &str = "1989-01-24";
 
-/// The records of a backup.
+/// The table records in a backup, as JSON.
 fn records(backup: &Path) -> BTreeSet<String> {
     records_in(&backup.join("table.json.gz"))
 }
@@ -31,7 +31,7 @@ fn records_in(file: &Path) -> BTreeSet<String> {
     let mut text = String::new();
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
     let records = text.lines().map(|line| {
-        // Parsed and serialised again, since the order of attributes varies.
+        // Normalise the order of attributes, which varies.
         let record: serde_json::Value = serde_json::from_str(line).unwrap();
         record.to_string()
     });
@@ -42,13 +42,13 @@ fn ignore_missing(error: std::io::Error) -> std::io::Result<()> {
     if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
-/// Removes everything from a data folder except the secrets, the root and the folder `backup`.
+/// Deletes everything in a data folder except the secrets, the root and the folder `backup`.
 fn lose_all_but_secrets(data: &Path) {
     for file in std::fs::read_dir(data).unwrap().flatten().map(|entry| entry.path()) {
         match file.file_name().unwrap().to_str().unwrap() {
             "secrets.json" | "root.json" | "backup" | "lock" => {}
             _ if file.is_dir() => std::fs::remove_dir_all(file).unwrap(),
-            // SQLite may remove its own files at the same time, when the last connection is closed.
+            // SQLite may delete its own files concurrently when its last connection closes.
             _ => std::fs::remove_file(file).or_else(ignore_missing).unwrap(),
         }
     }
@@ -60,9 +60,9 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     app.import(&[dose("OURS")]);
     let token = app.messages_to(PHONE).pop().unwrap().token().unwrap();
     let text = app.qr_text(PHONE, BIRTH_DATE);
-    // People who share one phone, which gets at most 20 SMS a day.
+    // These people share one phone, which gets at most 20 SMS per day.
     app.import(&people::with_difficult_names().concat());
-    // A correction: its certificate supersedes the first.
+    // Correct the dose, so that a new certificate supersedes the first.
     let sent_at = "2021-02-01T08:00:00+07:00".into();
     app.import(&[FeedRow { sent_at, batch: "B2".into(), ..dose("OURS") }]);
     app.bukti_ok(&["trust", "publish"]);
@@ -77,7 +77,7 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     assert!(app.bukti(&["backup", backup]).stderr.contains("is there already"));
     assert!(app.bukti(&["restore", backup]).stderr.contains("has doses"));
 
-    // Everything but the secrets and the root is lost.
+    // Lose everything except the secrets and the root.
     app.restart_after(lose_all_but_secrets);
     assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 401);
     let output = app.bukti_ok(&["restore", backup, "--reinstate"]);
@@ -90,7 +90,8 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     let files = |folder: &Path| std::fs::read_dir(folder.join("documents/certificates")).unwrap().count();
     assert_eq!(files(&again), files(Path::new(backup)));
     assert_eq!(app.messages(), [], "no SMS is sent again");
-    // Links, documents, signers and revocations work as before. Sessions are gone.
+    // After the restore, links, documents, signers and revocations work again, but sessions are
+    // gone.
     assert_eq!(app.call("GET", OtpRoute::Session.path(), Some(&cookie), None).status, 401);
     let opened = app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE}));
     assert_eq!(opened.status, 200, "{opened:?}");
@@ -102,8 +103,8 @@ fn restore_recovers_lost_data_and_sends_no_sms() {
     app.bukti_ok(&["restore", backup, "--overwrite", "--reinstate"]);
 }
 
-/// Exports the whole table into a folder, as DynamoDB exports to S3. Older backups had this
-/// content, too.
+/// Exports the whole table to a folder in the format of DynamoDB's exports to S3. Older backups
+/// contained the whole table, too.
 fn export(app: &TestApp, folder: &Path) {
     let items = app.with_aws(async |aws: Aws| {
         let scan = table_service(&aws).await.scan().table_name(&aws.settings.table);
@@ -118,7 +119,7 @@ fn export(app: &TestApp, folder: &Path) {
     file.finish().unwrap();
 }
 
-/// The kind of the item in a line of an export.
+/// The kind of the item in one line of an export.
 fn kind(line: &str) -> ItemKind {
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     let text = |name: &str| line["Item"][name]["S"].as_str().unwrap();
@@ -150,7 +151,7 @@ fn restore_omits_sessions_codes_and_devices() {
     assert!(!records_in(&again.join("data.json.gz")).iter().any(is_session));
 }
 
-/// A person with one dose and a phone of their own.
+/// A dose of a person with their own NIK and phone.
 fn person(number: usize) -> FeedRow {
     FeedRow { no_hp: format!("0812000001{number:02}"), ..dose_for(number, &format!("E{number}")) }
 }
@@ -185,7 +186,7 @@ fn restore_keeps_withdrawals_made_since_backup() {
     assert_eq!(code(incomplete), "dose_incomplete");
     let messages = app.messages().len();
 
-    // Keys and signers have not changed, so the restore needs no --reinstate.
+    // Keys and signers have not changed, so the restore does not need `--reinstate`.
     let output = app.bukti_ok(&["restore", backup, "--overwrite"]);
     assert!(output.contains("records stay as they are here"), "{output}");
     app.wait_until_idle();
@@ -196,7 +197,7 @@ fn restore_keeps_withdrawals_made_since_backup() {
     {
         assert_eq!(open(of, BIRTH_DATE).code(), expected, "{}", of.event_id);
     }
-    // The dose of the revoked certificate stays withdrawn as well.
+    // The dose of the revoked certificate remains withdrawn, too.
     app.import(&[FeedRow {
         sent_at: "2021-03-01T08:00:00+07:00".into(),
         batch: "B2".into(),
@@ -215,7 +216,7 @@ fn restored_duplicate_claims_its_dose_again() {
     let backup = app.data.path().join("backup");
     let backup = backup.to_str().unwrap();
     app.bukti_ok(&["backup", backup]);
-    // The incomplete event no longer claims the dose.
+    // Once the event is incomplete, it no longer claims the dose.
     let incomplete =
         FeedRow { sent_at: "2021-02-01T08:00:00+07:00".into(), batch: String::new(), ..hub.clone() };
     app.import(&[incomplete]);
@@ -327,7 +328,8 @@ fn restore_readds_no_removed_issuer_unasked() {
     app.bukti_ok(&["restore", backup, "--overwrite", "--reinstate"]);
     assert!(issuers(&app).contains(&kid));
 
-    // The backup's signers replace those of a fresh deployment. Issuers imported there stay.
+    // The backup's signers replace the signers of a fresh deployment. Issuers that were imported
+    // into the new deployment are kept.
     app.restart_after(lose_all_but_secrets);
     import(&app);
     app.bukti_ok(&["restore", backup, "--reinstate", "--without", &kid]);
@@ -346,7 +348,7 @@ fn backup_documents_are_sealed() {
     let sealed = std::fs::read(documents[0].path()).unwrap();
     assert!(sealed.len() > 10_000 && !sealed.windows(4).any(|bytes| bytes == b"%PDF"));
 
-    // A sealed document does not open under another document's name.
+    // A sealed document cannot be opened under another document's name.
     std::fs::rename(documents[0].path(), backup.join("documents/certificates/other.pdf.sealed")).unwrap();
     let output = app.bukti(&["restore", backup.to_str().unwrap(), "--overwrite", "--reinstate"]);
     assert!(output.code == 1 && output.stderr.contains("is damaged"), "{}", output.stderr);
@@ -372,12 +374,13 @@ fn restore_readmits_nobody_unasked() {
         listed.lines().find(|line| line.contains(id)).map(|line| line.contains("ended"))
     };
 
-    // The table's state of keys is newer than the backup's.
+    // The API keys in the table are newer than those in the backup, so the restore does not replace
+    // them.
     app.bukti_ok(&["api-key", "revoke", &stolen]);
     app.bukti_ok(&["restore", backup, "--overwrite", "--reinstate"]);
     assert_eq!((ended(&app, &stolen), ended(&app, &good)), (Some(true), Some(false)));
 
-    // When the table is lost, only the admin can know which keys were revoked since.
+    // If the table is lost, only the admin can know which API keys were revoked after the backup.
     app.restart_after(lose_all_but_secrets);
     let output = app.bukti(&["restore", backup]);
     assert_eq!(output.code, 1);

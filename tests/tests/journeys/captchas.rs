@@ -1,4 +1,4 @@
-//! Captchas that get harder after failures, per address and network.
+//! Captchas that become harder after failures, per client IP and network.
 
 use bukti_tests::{Reply, TestApp, dose, solve};
 use bukti_wire::{OtpRoute, StatusRoute};
@@ -8,7 +8,7 @@ use crate::rate_limits::{post, set_counts};
 
 pub(crate) const HOME: &str = "36.68.1.2";
 
-/// The cost of the captcha that an address gets.
+/// The cost of the captcha that a client IP currently gets.
 pub(crate) fn cost(app: &TestApp, address: &str) -> u64 {
     let challenge = app.call_from(address, "GET", StatusRoute::Captcha.path(), None, None).body;
     challenge["parameters"]["cost"].as_u64().unwrap()
@@ -34,7 +34,8 @@ fn failures_make_captchas_harder_for_their_address_only() {
     }
     assert_eq!(cost(&app, HOME), 2 * easy);
     assert_eq!(cost(&app, "36.68.1.3"), easy);
-    // An easy captcha still counts one step later, so that others at the address do not fail.
+    // An easy captcha is still accepted after one increase of the cost, so that other people behind
+    // the same client IP do not fail.
     assert_eq!(request_status(&app, HOME, "3171012401896246", &early).status, 200);
     for _ in 0..5 {
         post(&app, HOME, OtpRoute::LogIn.path(), json!({"phone": "081234567890", "code": "000000"}));

@@ -1,4 +1,4 @@
-//! Cases of citizens, from "something is wrong" to a corrected certificate.
+//! Citizens' cases, from opening a case to the corrected certificate.
 
 use bukti_domain::FeedRow;
 use bukti_tests::{TestApp, dose, dose_for, run_1000_times_concurrently, today};
@@ -24,7 +24,7 @@ fn corrected_phone_revokes_link_and_certificate_of_old_one() {
     let old_token = token_of_last(&app, OLD_PHONE);
     let old_qr = app.qr_text(OLD_PHONE, BIRTH_DATE);
 
-    // Logging in with the new phone proves that it is the person's.
+    // Logging in with the new phone proves that the phone belongs to the person.
     let person = app.log_in(NEW_PHONE, Some("Iwan"));
     let case = open(&app, &person, case_request("phone", &dose("E1")));
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
@@ -37,7 +37,7 @@ fn corrected_phone_revokes_link_and_certificate_of_old_one() {
         seen["doses"][0]["trail"].as_array().unwrap().iter().map(|it| it["what"].clone()).collect();
     assert_eq!(trail, ["received", "issued", "sms_accepted", "link_opened"]);
 
-    // Knowing the facts is not enough to move a phone.
+    // Knowing the facts of a dose is not enough to move it to another phone.
     let id = dose_of(&app, &officer, &case);
     let refused = decide(&app, &officer, &case, "grant", json!({"dose": id}));
     assert_eq!((refused.status, refused.code()), (422, "evidence_missing"));
@@ -101,7 +101,7 @@ fn name_correction_needs_two_officers_and_reissues_certificate() {
     assert_eq!((proposed.status, &proposed.body["state"]), (200, &json!("awaiting_approval")));
     app.wait_until_idle();
     assert_eq!(app.qr_text(OLD_PHONE, BIRTH_DATE), old_qr, "nothing has changed yet");
-    // The proposer may not approve, nor may an officer who is no supervisor.
+    // Neither the proposer nor an officer who is not a supervisor may approve the proposal.
     assert_eq!(decide(&app, &first, &case, "grant", json!({})).code(), "needs_supervisor");
     assert_eq!(decide(&app, &second, &case, "grant", json!({})).code(), "needs_supervisor");
     let seen = get(&app, &third, &HelpdeskRoute::OfficerCase.path_of(&case));
@@ -253,7 +253,7 @@ fn nearly_right_number_reports_only_a_possible_match() {
     likenesses.sort();
     assert_eq!(likenesses, ["nik_and_passport", "nik_digit"]);
 
-    // The grant moves the dose to the right number.
+    // The grant moves the dose to the correct NIK.
     let doses = seen["doses"].as_array().unwrap();
     let id = doses.iter().find(|dose| dose["likenesses"][0] == "nik_digit").unwrap()["id"].clone();
     upload_evidence(&app, &person, case);
@@ -264,7 +264,7 @@ fn nearly_right_number_reports_only_a_possible_match() {
     let status = app.status(&dose("E1").nama, "3171012401896246");
     assert_eq!(status.body["doses"][0]["diagnosis"]["code"], "certificate_issued");
 
-    // A phone may open five cases a day.
+    // A phone may open five cases per day.
     for _ in 1..5 {
         open(&app, &person, case_request("name", &dose("E1")));
     }
@@ -298,7 +298,7 @@ fn failed_case_lookups_lock_their_network_only() {
         let address = format!("198.51.{network}.7");
         app.call_from(&address, "POST", HelpdeskRoute::Case.path(), None, Some(body))
     };
-    // Successful look-ups consume no quota, so that the owner may follow the case at any time.
+    // Successful look-ups consume no quota, so that the owner may check the case at any time.
     for _ in 0..11 {
         assert_eq!(look_up(0, BIRTH_DATE).status, 200);
     }
@@ -307,7 +307,8 @@ fn failed_case_lookups_lock_their_network_only() {
             assert_eq!(look_up(network, "1989-01-25").code(), "not_found");
         }
         if network == 1 {
-            // Further look-ups from a locked network consume nothing of the quota of all networks.
+            // Further look-ups from a locked network do not consume the quota that all networks
+            // share.
             for _ in 0..10 {
                 assert_eq!(look_up(network, BIRTH_DATE).code(), "not_found");
             }

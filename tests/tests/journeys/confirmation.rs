@@ -1,5 +1,5 @@
-//! Confirmations: two officers confirm identity data that contradict the NIK, and held doses are
-//! issued.
+//! Confirmations: two officers confirm identity data that contradict the NIK, and certificates are
+//! issued for the held doses.
 
 use bukti_domain::FeedRow;
 use bukti_local::Handlers;
@@ -12,10 +12,10 @@ use crate::crashes::decide_through_crash;
 use crate::helpdesk::{case_request, decide, dose_of, get, open, post, upload_evidence};
 
 const PHONE: &str = "0821-0669-0743";
-/// The birth date that a court decided; the NIK encodes 24 January 1989.
+/// The birth date that a court established; the NIK still contains 24 January 1989.
 const BIRTH_DATE: &str = "1990-01-24";
 
-/// A dose of the person with the data corrected by law.
+/// A held dose of the person whose birth date was corrected by law.
 fn held(event: &str, number: &str, day: &str) -> FeedRow {
     FeedRow {
         tanggal_lahir: BIRTH_DATE.into(),
@@ -30,13 +30,13 @@ fn two_doses() -> [FeedRow; 2] {
     [held("E1", "1", "2021-01-29"), held("E2", "2", "2021-02-26")]
 }
 
-/// Opens a case about data corrected by law. Returns its number.
+/// Opens a case about data corrected by law. Returns the case number.
 fn open_case(app: &TestApp, person: &str) -> String {
     open(app, person, case_request("data_corrected_by_law", &held("E1", "1", "2021-01-29")))
 }
 
 /// Opens a case with evidence, proposes the confirmation and approves it. Returns the person's
-/// cookie.
+/// session cookie.
 fn confirm(app: &TestApp) -> String {
     let person = app.log_in(PHONE, None);
     let case = open_case(app, &person);
@@ -93,7 +93,7 @@ fn two_officers_confirm_data_and_release_held_doses() {
         (&json!(BIRTH_DATE), &json!("L"))
     );
 
-    // Neither evidence nor the civil registry's word.
+    // A grant without evidence or a statement from the civil registry is rejected.
     let refused = decide(&app, &proposer, &case, "grant", json!({"dose": id}));
     assert_eq!((refused.status, refused.code()), (422, "evidence_missing"));
     upload_evidence(&app, &person, &case);
@@ -105,7 +105,8 @@ fn two_officers_confirm_data_and_release_held_doses() {
     app.wait_until_idle();
     assert_eq!(codes(&app), ["dose_held"; 3], "nothing has changed yet");
 
-    // The proposer may not approve, though a supervisor, nor may an officer who is no supervisor.
+    // The proposer may not approve, even as a supervisor, and neither may an officer who is not a
+    // supervisor.
     assert_eq!(decide(&app, &proposer, &case, "grant", json!({})).code(), "needs_supervisor");
     assert_eq!(decide(&app, &officer, &case, "grant", json!({})).code(), "needs_supervisor");
     let granted = decide(&app, &supervisor, &case, "grant", json!({}));
@@ -116,7 +117,8 @@ fn two_officers_confirm_data_and_release_held_doses() {
     let notices = app.messages_to(PHONE).into_iter().filter(|sms| sms.text.contains(&case)).count();
     assert_eq!(notices, 0, "the SMS of the first dose replaces the notice of the decision");
 
-    // The audit has every step, without personal data, and the person sees who viewed the record.
+    // The audit log records every step without personal data, and the person sees who viewed the
+    // record.
     let people = get(&app, &person, HolderRoute::People.path());
     let id = people["people"][0]["id"].as_str().unwrap();
     let looks = get(&app, &person, &HelpdeskRoute::AccessLog.path_of(id));
@@ -224,7 +226,7 @@ fn confirmation_case_needs_nik_and_dose_of_person() {
     let refused = decide(&app, &officer, &case, "grant", json!({}));
     assert_eq!((refused.status, &refused.body["errors"][0]["field"]), (422, &json!("dose")));
 
-    // The civil registry's word replaces evidence, and the supervisor sees it.
+    // A statement from the civil registry replaces evidence, and the supervisor sees it.
     let grant =
         json!({"dose": dose_with_nik("3171012401896246"), "facility_word": "Dukcapil Jakarta, Ibu Ani"});
     assert_eq!(decide(&app, &officer, &case, "grant", grant).body["state"], "awaiting_approval");
@@ -238,8 +240,8 @@ fn confirmation_case_needs_nik_and_dose_of_person() {
     assert!(export.contains("Dukcapil Jakarta, Ibu Ani"), "{export}");
 }
 
-/// A stack whose functions crash after a number of writes from a supervisor's approval on,
-/// restarted and idle again. `None` if an approval has fewer writes.
+/// Runs a supervisor's approval on a stack whose functions crash after `writes` writes, then
+/// restarts the stack and waits until it is idle. Returns `None` if an approval needs fewer writes.
 fn approve_with_crash(writes: usize) -> Option<TestApp> {
     let mut started = None;
     let mut app = TestApp::start_with_handlers(|aws| {

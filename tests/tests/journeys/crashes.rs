@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use crate::helpdesk::{NEW_PHONE, OLD_PHONE, case_request, dose_of, get, open, open_link, post};
 
-/// A stack whose functions crash after a number of writes from an officer's grant on, restarted and
-/// idle again, with the person's session. `None` if a grant has fewer writes.
+/// Runs an officer's grant on a stack whose functions crash after `writes` writes, then restarts
+/// the stack and waits until it is idle. Returns the stack and the person's session cookie, or
+/// `None` if a grant needs fewer writes.
 fn grant_with_crash(writes: usize) -> Option<(TestApp, String)> {
     let mut started = None;
     let mut app = TestApp::start_with_handlers(|aws| {
@@ -32,8 +33,8 @@ fn grant_with_crash(writes: usize) -> Option<(TestApp, String)> {
     decide_through_crash(&mut app, &crash_point, &officer, &case, grant).then_some((app, person))
 }
 
-/// Sends a decision to functions that crash, restarts the stack, and retries the decision if it got
-/// no response. `false` if the functions do not crash.
+/// Sends a decision to functions that crash, restarts the stack, and retries the decision if the
+/// first request failed. Returns `false` if the functions do not crash.
 pub(crate) fn decide_through_crash(
     app: &mut TestApp,
     crash_point: &CrashPoint,
@@ -43,7 +44,7 @@ pub(crate) fn decide_through_crash(
 ) -> bool {
     let path = HelpdeskRoute::Decide.path_of(case);
     let first = post(app, cookie, &path, decision.clone());
-    // Wait until the functions crash, or for as long as they may work on the decision.
+    // Wait until the functions crash or have had enough time to process the decision.
     let deadline = std::time::Instant::now() + Duration::from_secs(5);
     while !crash_point.has_crashed() && std::time::Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
@@ -53,7 +54,8 @@ pub(crate) fn decide_through_crash(
     }
     app.restart();
     if first.status != 200 {
-        // The officer's retry succeeds, or finds that the decision was made before the crash.
+        // The officer's retry either succeeds or reports that the decision was made before the
+        // crash.
         let again = post(app, cookie, &path, decision);
         assert!(again.status == 200 || again.code() == "case_changed", "{}", again.code());
     }
@@ -89,13 +91,13 @@ fn killed_grant_completes_after_restart() {
     assert!(steps > 8, "only {steps} writes were tested; a grant has more");
 }
 
-/// Checks the result of a grant that crashed after a number of writes and was retried.
+/// Asserts that a grant was completed although the functions crashed after `writes` writes.
 fn assert_grant_is_complete(app: &TestApp, person: &str, writes: usize) {
     let state = get(app, person, HelpdeskRoute::Cases.path())["cases"][0]["state"].clone();
     assert_eq!(state, "granted", "after {writes} writes");
     let links: Vec<_> = app.messages_to(NEW_PHONE).iter().filter_map(|sms| sms.token()).collect();
-    // The link may be sent twice, if the crash was between the SMS service's response and its
-    // record.
+    // The link may be sent twice if the functions crash after the SMS service accepts the SMS and
+    // before the table records it as sent.
     assert!(
         !links.is_empty() && links.iter().all(|token| *token == links[0]),
         "after {writes} writes: {links:?}"

@@ -1,4 +1,4 @@
-//! Documents of certificates in each form, from the account and from the link of an SMS.
+//! Certificate documents in each form, downloaded from the account and from an SMS link.
 
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 const PHONE: &str = "0821-0669-0743";
 const BIRTH_DATE: &str = "1989-01-24";
 
-/// A4, in millimetres.
+/// The width and height of an A4 page, in millimetres.
 const A4: (f64, f64) = (210.0, 297.0);
-/// A card of ISO/IEC 7810, in millimetres.
+/// The width and height of an ID-1 card (ISO/IEC 7810), in millimetres.
 const ID_1: (f64, f64) = (85.6, 53.98);
 
-/// A form, the sizes of its pages, and the end of its file name.
+/// The name of a form, the sizes of its pages, and the suffix of its file name.
 type Form = (&'static str, &'static [(f64, f64)], &'static str);
 
 const FORMS: [Form; 4] = [
@@ -25,7 +25,7 @@ const FORMS: [Form; 4] = [
     ("card-sheet", &[A4, A4], "-lembar-kartu.pdf"),
 ];
 
-/// The first certificate of the first person of a phone.
+/// The first certificate of the first person in the account.
 fn certificate_of(app: &TestApp, cookie: &str) -> Value {
     let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let path = HolderRoute::Certificates.path_of(people["people"][0]["id"].as_str().unwrap());
@@ -40,14 +40,14 @@ fn open(app: &TestApp, token: &str, form: &str) -> Reply {
     app.post(HolderRoute::Link.path(), json!({"token": token, "birth_date": BIRTH_DATE, "form": form}))
 }
 
-/// Downloads the file of a document.
+/// Downloads a document from its presigned URL.
 fn fetch(app: &TestApp, document: &Value) -> Vec<u8> {
     let (status, file) = app.fetch(document["url"].as_str().unwrap());
     assert_eq!(status, 200);
     file
 }
 
-/// The keys below a folder of the bucket, sorted.
+/// The keys of the objects in a folder of the bucket, sorted.
 fn keys(app: &TestApp, folder: &str) -> Vec<String> {
     fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).into_iter().flatten() {
@@ -124,7 +124,7 @@ fn unknown_form_is_invalid_field_and_costs_no_attempt() {
     for body in [json!({"form": 7}), json!({"shape": "a4"}), json!("a4")] {
         assert_eq!(document(&app, &cookie, &id, Some(body)).code(), "invalid_json");
     }
-    // Six attempts would lock the link if requests with an invalid form counted.
+    // Six attempts would lock the link if requests with an invalid form counted as attempts.
     for _ in 0..6 {
         assert_eq!(open(&app, &token, "poster").status, 422);
     }

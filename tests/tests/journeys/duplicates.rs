@@ -1,4 +1,4 @@
-//! Duplicates: one dose that is reported under several event ids.
+//! Duplicates: one dose reported under several event ids.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ const FEB_2: &str = "2021-02-02T08:00:00+07:00";
 fn send(app: &TestApp, key: &str, kind: &str, body: &[u8]) -> Value {
     let authorization = format!("Bearer {key}");
     let headers = [("authorization", &*authorization), ("content-type", kind)];
-    // A sender retries after a timeout, and gets the response of the first attempt.
+    // A sender retries after a timeout and gets the response to the first attempt.
     for _ in 0..20 {
         let answer = app.caller().send("POST", SenderRoute::SendDoses.path(), &headers, body);
         if answer.status != 503 {
@@ -54,7 +54,7 @@ fn issued() -> (String, String) {
     ("issued".to_owned(), String::new())
 }
 
-/// The `duplicate_of` of each line of the report of a job.
+/// The `duplicate_of` column of a job's report, keyed by event id.
 fn duplicate_of(app: &TestApp, job: &str) -> BTreeMap<String, String> {
     let report = app.data.path().join(format!("bucket/bukti-documents/intake/reports/{job}.csv"));
     let mut reader = csv::Reader::from_path(report).unwrap();
@@ -129,7 +129,8 @@ fn duplicate_with_invented_name_opens_no_dose() {
     let seen = app.status("Zz Penyerang", NIK).body;
     assert_eq!((&seen["doses"], &seen["none"]["code"]), (&json!([]), &json!("dose_not_received")));
 
-    // A duplicate with another spelling opens the clinic's own dose, but not the hub's.
+    // A duplicate with a different name makes the clinic's own dose visible under that name, but
+    // not the hub's dose.
     let spelled = |row: FeedRow| FeedRow { nama: "Iwan I. Purnama".into(), ..row };
     assert_eq!(outcome(&clinic, spelled(second("CLINIC-2"))), "duplicate");
     assert_eq!(outcome(&clinic, spelled(dose("CLINIC-3"))), "duplicate");
@@ -181,7 +182,7 @@ fn events_differing_in_one_field_are_separate_doses() {
         // Incomplete and held rows claim no dose.
         FeedRow { batch: String::new(), ..dose("E6") },
         FeedRow { jenis_kelamin: "P".into(), ..dose("E7") },
-        // The same dose in another spelling.
+        // The same dose with the NIK and the vaccine written differently.
         FeedRow { nik: "3171 0124 0189 6246".into(), vaksin: "SINOVAC".into(), ..dose("E8") },
     ]);
     for line in 2..=6 {
@@ -196,7 +197,7 @@ fn events_differing_in_one_field_are_separate_doses() {
 fn retracted_owner_passes_dose_to_second_event() {
     let app = TestApp::start();
     app.import(&[dose("E1")]);
-    // Imported one after the other, since the oldest duplicate becomes the owner.
+    // Import the events one after the other, since the oldest duplicate becomes the next owner.
     app.import(&[FeedRow { no_hp: OTHER.into(), ..dose("E2") }]);
     app.import(&[dose("E3")]);
     let old = app.qr_text(PHONE, BIRTH_DATE);
@@ -208,7 +209,8 @@ fn retracted_owner_passes_dose_to_second_event() {
     assert_eq!(codes(&app), ["certificate_issued"], "still one dose");
     assert_eq!(app.messages_to(OTHER).len(), 1);
 
-    // Then the third event becomes the owner. The first one, sent again, is a duplicate of it.
+    // After the second retraction, the third event becomes the owner. The first event, sent again,
+    // is a duplicate of the third.
     app.import(&[retraction("E2", FEB_1)]);
     assert_eq!(app.import(&[FeedRow { sent_at: FEB_2.into(), ..dose("E1") }])[&2], duplicate());
     app.bukti_ok(&["trust", "publish"]);
@@ -245,7 +247,8 @@ fn owner_corrected_to_other_dose_passes_first_on() {
     assert_eq!(app.import(&[later])[&2], issued());
     assert_eq!(codes(&app), ["certificate_issued", "certificate_issued"], "two doses");
     assert_eq!(app.messages_to(OTHER).len(), 1);
-    // Corrected back: the second event owns the dose now, and its certificate supersedes the first.
+    // Undo the correction: the second event now owns the dose, and its certificate supersedes the
+    // first event's certificate.
     let mine = app.qr_text(PHONE, BIRTH_DATE);
     assert_eq!(app.import(&[FeedRow { sent_at: FEB_2.into(), ..dose("E1") }])[&2], duplicate());
     app.bukti_ok(&["trust", "publish"]);
@@ -298,7 +301,7 @@ fn concurrent_events_of_one_dose_issue_one_certificate() {
     const DOSES: usize = 60;
     let app = TestApp::start();
     let keys = [key(&app), key(&app)];
-    // Three events per dose in a batch, and as many in a concurrent job.
+    // Each of two concurrent jobs reports every dose under three event ids.
     let batch = |job: usize| -> Vec<u8> {
         let rows = (0..DOSES).flat_map(|person| {
             let row = move |copy: usize| FeedRow {

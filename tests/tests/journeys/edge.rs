@@ -1,4 +1,4 @@
-//! Requests at the edge: client addresses, the edge key, padded failures.
+//! The edge of the deployment: client IPs, the edge key, and padded failures.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

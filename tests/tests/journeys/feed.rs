@@ -1,4 +1,4 @@
-//! Feeds in each format: the results of their rows, certificates and SMS.
+//! Feeds in each format: row results, certificates and SMS.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ fn sample_feed_has_expected_results_and_import_is_idempotent() {
     let issued = expected.iter().filter(|row| row.outcome == "issued").count();
     assert_eq!(documents, issued, "each certificate has a document");
 
-    // If a phone that was corrected later got an SMS, its link is dead.
+    // A link that was sent to a phone before the phone was corrected is dead.
     for row in expected.iter().filter(|row| row.outcome == "superseded" && row.first_dose_sms) {
         for message in messages.iter().filter(|message| message.to == row.phone) {
             let request = json!({"token": message.token(), "birth_date": "1990-01-01"});
@@ -63,8 +63,8 @@ fn generated_feed_has_expected_results() {
     assert_sms(&app.messages(), &expected);
 }
 
-/// A hub may use the same file name every day. Processed feeds are deleted, including those of many
-/// parts.
+/// A hub may use the same file name every day. Processed feeds are deleted, including feeds with
+/// several parts.
 #[test]
 fn second_file_of_same_name_is_new_job() {
     let app = TestApp::start();
@@ -74,7 +74,7 @@ fn second_file_of_same_name_is_new_job() {
 
     let mut rows: Vec<FeedRow> = (0..4500).map(|at| dose_for(at, &format!("F{at}"))).collect();
     rows.iter_mut().for_each(|row| row.batch.clear());
-    // In the third part; corrects a row of the first.
+    // This row is in the third part and corrects a row in the first part.
     rows.push(FeedRow { sent_at: "2021-02-01T08:00:00+07:00".to_owned(), ..dose_for(0, "F0") });
     app.upload_feed("harian.csv", csv(&rows));
     assert_eq!(app.job("harian").unwrap(), first);
@@ -92,8 +92,8 @@ fn second_file_of_same_name_is_new_job() {
     assert_eq!(report[&4502], ("issued".to_owned(), String::new()));
 }
 
-/// The records of the sample feed, its header first, with the report and the SMS recipients of
-/// their import as CSV. Only the first 600 rows, unless `BUKTI_THOROUGH` is set.
+/// Imports the sample feed as CSV. Returns its records, starting with the header, the report, and
+/// the recipients of the SMS. Uses only the first 600 rows unless `BUKTI_THOROUGH` is set.
 fn sample_as_csv(folder: &Path) -> (Vec<csv::StringRecord>, Report, Vec<String>) {
     let count = if std::env::var_os("BUKTI_THOROUGH").is_some() { usize::MAX } else { 601 };
     let mut reader =
@@ -112,7 +112,7 @@ fn sample_as_csv(folder: &Path) -> (Vec<csv::StringRecord>, Report, Vec<String>)
     (records, report, recipients(&app))
 }
 
-/// The phones that SMS were sent to, sorted.
+/// The phones to which SMS were sent, sorted; a phone occurs once per SMS.
 fn recipients(app: &TestApp) -> Vec<String> {
     let mut recipients: Vec<String> = app.messages().into_iter().map(|message| message.to).collect();
     recipients.sort();
@@ -132,8 +132,8 @@ fn assert_all_duplicate(report: &Report, expected: &Report) {
     }
 }
 
-/// Each format carries every field of a row: after the import in one format, all rows of the other
-/// are duplicates.
+/// Each format preserves every field of a row: after an import in one format, all rows in another
+/// format are duplicates.
 #[test]
 fn sample_feed_has_same_results_as_ndjson_and_fhir() {
     let Some(folder) = sample_feed() else { return };
@@ -156,8 +156,8 @@ fn sample_feed_has_same_results_as_ndjson_and_fhir() {
     assert_all_duplicate(&import_file("feed.json.gz", &gzip.finish().unwrap()), &expected);
 }
 
-/// Writes a workbook of these records: texts only, or, if `is_typed`, with numbers for dose
-/// numbers, dates and times, as spreadsheets store them.
+/// Writes records to an Excel workbook. If `is_typed` is set, dose numbers, dates and times are
+/// stored as numbers, as spreadsheets do. Otherwise, all cells contain text.
 fn workbook(records: &[csv::StringRecord], is_typed: bool, path: &Path) {
     let mut workbook = rust_xlsxwriter::Workbook::new();
     let sheet = workbook.add_worksheet();
@@ -169,7 +169,7 @@ fn workbook(records: &[csv::StringRecord], is_typed: bool, path: &Path) {
             let header = records[0].get(usize::from(column)).unwrap();
             let is_typed = is_typed && row > 0;
             let day = bukti_domain::parse_date(text).filter(|_| is_typed && header.starts_with("tanggal_"));
-            // Cells have local time, so times in other zones stay texts.
+            // Cells contain local time, so timestamps with other offsets remain text.
             let local = text.strip_suffix("+07:00").filter(|_| is_typed && header == "sent_at");
             let local = local.map(|local| local.parse::<jiff::civil::DateTime>().unwrap());
             let serial =
@@ -187,7 +187,7 @@ fn workbook(records: &[csv::StringRecord], is_typed: bool, path: &Path) {
             written.unwrap();
         }
     }
-    // A second sheet, which the import ignores.
+    // Add a second sheet, which the import must ignore.
     workbook.add_worksheet().write_string(0, 0, "catatan").unwrap();
     workbook.save(path).unwrap();
 }
@@ -329,7 +329,7 @@ fn table_holds_no_personal_data_in_clear() {
     app.import(&[dose("E1")]);
     app.log_in("0821-0669-0743", Some("Rahasia Sekali"));
     app.status("Iwan Ibrahim Purnomo", "3171012401896246");
-    // One quick download that matches a dose, and one that does not.
+    // Request one quick download that matches a dose, and one that matches none.
     app.request_download(&dose("E1"));
     let mut unknown = dose("E1");
     (unknown.nik, unknown.nama) = ("3171012401896247".into(), "Purnomo".into());

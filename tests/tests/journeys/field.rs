@@ -1,5 +1,5 @@
-//! Cases from bug reports of the field, from the file to the SMS and the signed payload. Skipped
-//! without the folder `../shared/field` beside the project.
+//! Cases from field bug reports, from the feed to the SMS and the signed payload. Skipped if the
+//! folder `../shared/field` next to the project is missing.
 
 use bukti_domain::FeedRow;
 use bukti_tests::{TestApp, field_cases};
@@ -44,7 +44,7 @@ fn field_rows_have_expected_outcome_sms_and_name() {
             let shown: String = shown.as_str().unwrap().replace(',', "");
             let mut words = [text("gn"), text("fn")].join(" ");
             if words.trim() != shown {
-                // Some identity documents have the family name first.
+                // Some identity documents put the family name first.
                 words = [text("fn"), text("gn")].join(" ");
             }
             assert_eq!(words.trim(), shown, "the signed name is the printed one");

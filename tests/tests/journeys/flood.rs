@@ -1,4 +1,4 @@
-//! A flood of doses under a victim's number and phone.
+//! A flood of doses under a victim's NIK and phone.
 
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,11 @@ use bukti_wire::{HelpdeskRoute, HolderRoute, StatusRoute};
 use jiff::{ToSpan, civil};
 use serde_json::{Value, json};
 
-/// The latency limit of a response. Without optimisation, and while other tests run, the stack is
-/// many times slower. Reading all doses of the flood would exceed either limit.
+/// The latency limit of a response. Debug builds are many times slower, and other tests run at the
+/// same time. Reading all doses of the flood would exceed the limit in any build.
 const LATENCY_LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 1 });
 
-/// An attacker with an API key can send any number of doses under a victim's number and phone.
+/// An attacker with an API key can send any number of doses under a victim's NIK and phone.
 #[test]
 fn flood_of_doses_hides_no_genuine_dose() {
     let app = TestApp::start();
@@ -37,7 +37,7 @@ fn flood_of_doses_hides_no_genuine_dose() {
     app.import(&[corrected]);
 
     let answer = |method: &str, path: &str, cookie: Option<&str>, body: Option<&dyn Fn() -> Value>| {
-        // One response within the limit is enough, since other tests run at the same time.
+        // One of five responses within the limit is enough, since other tests run at the same time.
         let mut took = Duration::MAX;
         for _ in 0..5 {
             let body = body.map(|body| body());

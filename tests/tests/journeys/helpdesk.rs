@@ -1,4 +1,4 @@
-//! What officers do (log in, search, resend links), and evidence of cases.
+//! The helpdesk: officers log in, search and resend links, and citizens upload evidence.
 
 use bukti_domain::FeedRow;
 use bukti_tests::{Reply, TestApp, authenticator_code, dose, dose_for};
@@ -24,14 +24,14 @@ pub(crate) fn case_request(correction: &str, row: &FeedRow) -> Value {
     json!({"correction": correction, "name": row.nama, "nik": row.nik, "birth_date": row.tanggal_lahir})
 }
 
-/// Opens a case. Returns its number.
+/// Opens a case. Returns the case number.
 pub(crate) fn open(app: &TestApp, cookie: &str, request: Value) -> String {
     let opened = post(app, cookie, HelpdeskRoute::OpenCase.path(), request);
     assert_eq!(opened.status, 201, "{}: {}", opened.code(), opened.body);
     opened.body["number"].as_str().unwrap().to_owned()
 }
 
-/// Uploads evidence to a presigned URL, as a browser does. Returns the status.
+/// Uploads evidence to a presigned URL, as a browser does. Returns the HTTP status.
 fn put(url: &str, content_type: &str, bytes: &[u8]) -> u16 {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let request = agent.put(url).header("content-type", content_type).header("if-none-match", "*");
@@ -49,7 +49,7 @@ pub(crate) fn upload_evidence(app: &TestApp, cookie: &str, case: &str) {
     assert_eq!(put(upload.body["url"].as_str().unwrap(), "image/png", PNG), 200);
 }
 
-/// Decides a case at its current revision.
+/// Sends a decision on a case at its current revision.
 pub(crate) fn decide(app: &TestApp, cookie: &str, case: &str, decision: &str, more: Value) -> Reply {
     let seen = get(app, cookie, &HelpdeskRoute::OfficerCase.path_of(case));
     let mut request =
@@ -93,12 +93,12 @@ fn helpdesk_requires_officer_with_both_factors() {
     assert_eq!(show(&citizen, &authenticator_code(&secret)).code(), "not_an_officer");
     let wrong = if authenticator_code(&secret) == "000000" { "000001" } else { "000000" };
     assert_eq!(show(&cookie, wrong).code(), "second_factor_wrong");
-    // An authenticator code counts at most once.
+    // An authenticator code is accepted at most once.
     let code = authenticator_code(&secret);
     let shown: Vec<_> = (0..3).map(|_| show(&cookie, &code).status).collect();
     assert_eq!(shown, [200, 422, 422]);
     assert_eq!(view(&cookie).status, 200);
-    // Five attempts in a quarter of an hour, right or wrong.
+    // The limit is five attempts per 15 minutes, whether right or wrong.
     assert_eq!(show(&cookie, wrong).code(), "second_factor_wrong");
     let full = show(&cookie, wrong);
     assert_eq!((full.status, full.code()), (429, "too_many_requests"));
@@ -136,14 +136,14 @@ fn evidence_upload_is_bound_to_type_length_and_case() {
     assert_eq!(put(&url.replace("evidence", "certificates"), "image/png", PNG), 403, "another key");
     assert_eq!(app.fetch(url).0, 403, "the URL is for uploads only");
     assert_eq!(put(url, "image/png", PNG), 200);
-    // Evidence cannot be replaced after an officer may have seen it, even if the client omits the
-    // condition.
+    // Evidence cannot be replaced after the upload, since an officer may have seen it. This holds
+    // even if the client omits the condition in `if-none-match`.
     let other = [&PNG[..PNG.len() - 1], b"?"].concat();
     assert_eq!(put(url, "image/png", &other), 412);
     let bare = ureq::Agent::config_builder().http_status_as_error(false).build();
     let bare = ureq::Agent::from(bare).put(url).header("content-type", "image/png").send(&other[..]);
     assert_eq!(bare.unwrap().status().as_u16(), 403);
-    // Bytes of another type are ignored, whatever content type they were announced with.
+    // Files of a type that is not permitted are ignored, whatever content type the client declared.
     let svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>";
     let given = request_upload(&app, &person, &case, "image/jpeg", svg.len());
     assert_eq!(put(given.body["url"].as_str().unwrap(), "image/jpeg", svg), 200);
@@ -151,7 +151,7 @@ fn evidence_upload_is_bound_to_type_length_and_case() {
         assert_eq!(request_upload(&app, &person, &case, "application/pdf", 10).status, 201);
     }
     assert_eq!(request_upload(&app, &person, &case, "image/png", 10).code(), "evidence_full");
-    // Evidence that was announced and not uploaded is not shown.
+    // Evidence that was announced but not uploaded is not shown.
     let officer = app.log_in_officer("0811-0000-0001", "Rina", "officer");
     let seen = get(&app, &officer, &HelpdeskRoute::OfficerCase.path_of(&case));
     assert_eq!((seen["pieces"].as_array().unwrap().len(), &seen["evidence"]), (1, &json!(5)));

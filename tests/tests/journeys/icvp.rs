@@ -11,7 +11,7 @@ use bukti_tests::stack_process::StackProcess;
 
 const PHONE: &str = "0821-0669-0743";
 
-/// A dose of the man of [`dose`], given late in 2025.
+/// A dose that the person of [`dose`] received late in 2025.
 fn late_dose(event_id: &str, vaccine: &str, day: &str) -> FeedRow {
     let sent_at = "2025-12-01T08:00:00+07:00".into();
     FeedRow { sent_at, vaksin: vaccine.into(), tanggal_vaksinasi: day.into(), ..dose(event_id) }
@@ -58,7 +58,7 @@ fn pilgrim_gets_international_certificates_beside_covid_19() {
         "sorted by day"
     );
 
-    // One SMS for the first dose of each series, and none for the second.
+    // One SMS is sent for the first dose of each series, and none for the second dose.
     let messages = app.messages_to(PHONE);
     assert_eq!((messages.len(), app.messages().len()), (4, 4));
     let mut opened = Vec::new();
@@ -124,7 +124,8 @@ fn custom_vaccine_is_issued_after_catalogue_is_extended() {
     drop(running);
 
     let running = StackProcess::start(&data, &["--vaccines".as_ref(), vaccines.as_ref()]);
-    // The same rows again: rows rejected for an unknown vaccine are judged again.
+    // Import the same rows again. Rows that were rejected for an unknown vaccine are validated
+    // again.
     let (_, report) = import(&running.url, &feed);
     assert_eq!(report[&2], ("issued".to_owned(), String::new()));
     running.wait_until_idle();

@@ -1,5 +1,5 @@
-//! The intake converges: rows shuffled, repeated and split over files, and interrupted jobs, give
-//! the same results.
+//! The intake converges: its results do not depend on the order of the rows, on repeated rows, on
+//! how the rows are split into files, or on interruptions of jobs.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,9 +13,11 @@ use bukti_tests::{TestApp, csv, dose, fhir_bundle, ndjson, read_report};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-/// Histories of events, the rows of an event in order. `case` makes event ids and NIKs unique.
+/// The rows of several events, grouped by event in chronological order. `case` makes the event ids
+/// and NIKs unique.
 fn rows(case: usize) -> Vec<FeedRow> {
-    // Each event has another person, since events that report the same dose are duplicates.
+    // Each event concerns a different person, since events that report the same dose are
+    // duplicates.
     let serial = |event: &str| event.bytes().fold(0, |hash, byte| (hash * 31 + u32::from(byte)) % 9973);
     let row = |event: &str, hour: u32| FeedRow {
         sent_at: format!("2021-02-01T{hour:02}:00:00+07:00"),
@@ -70,7 +72,7 @@ fn rows(case: usize) -> Vec<FeedRow> {
     ]
 }
 
-/// The stored state of the events, without what `case` makes unique.
+/// The stored state of the events, without the parts that `case` makes unique.
 fn state(app: &TestApp, case: usize) -> Vec<String> {
     let mut events: Vec<String> = rows(case).into_iter().map(|row| row.event_id).collect();
     events.dedup();
@@ -94,8 +96,8 @@ fn state(app: &TestApp, case: usize) -> Vec<String> {
             let history: Vec<_> =
                 versions.map(|it| (it.sent_at, it.verdict, it.reasons.clone(), it.phone.clone())).collect();
             let certificate = record.certificate_id.is_some();
-            // Of rows with the same content, the table keeps the first to arrive, whose time
-            // varies.
+            // If several rows have the same content, the table keeps the one that arrived first, so
+            // the timestamp varies.
             let content = serde_json::to_string(&FeedRow { sent_at: String::new(), ..row }).unwrap();
             format!(
                 "{content} {:?} {:?} {certificate} {:?} {history:?}",
@@ -111,8 +113,8 @@ fn shuffled_repeated_and_split_rows_converge() {
     app.upload_feed("0.csv", csv(&rows(0)));
     let expected = state(&app, 0);
     let cases = AtomicUsize::new(0);
-    // The order of the rows, the repeated rows, the splits into files, and the file that is sent
-    // again.
+    // The order of the rows, the repeated rows, the splits into files, and the file that is
+    // uploaded again.
     let count = rows(0).len();
     let strategy = (
         Just((0..count).collect::<Vec<_>>()).prop_shuffle(),
@@ -156,7 +158,7 @@ fn interrupted_job_reports_the_same_results() {
     let app = TestApp::start_with_handlers(move |aws| {
         let mut handlers = Handlers::bukti(aws);
         let intake = Arc::clone(&handlers.intake);
-        // The first two deliveries of each object time out, each at another point.
+        // The first two deliveries of each object time out, each at a different point.
         let attempts: Arc<Mutex<HashMap<String, u64>>> = Arc::default();
         handlers.intake = Arc::new(move |event| {
             let key = event.records[0].s3.object.key.clone().unwrap();
@@ -181,7 +183,7 @@ fn interrupted_job_reports_the_same_results() {
     });
     let mut rows: Vec<FeedRow> = (0..6500).map(|at| dose(&format!("F{at}"))).collect();
     rows.iter_mut().for_each(|row| row.batch.clear());
-    // Rows in the last part that correct or repeat rows of every part.
+    // Rows in the last part that correct or repeat rows in every part.
     let corrected = |at: usize| FeedRow {
         sent_at: "2021-02-01T08:00:00+07:00".into(),
         vaksin: String::new(),

@@ -1,4 +1,4 @@
-//! Keys: rotation and withdrawal of signers, where private keys are stored, sealing keys, KMS.
+//! Keys: rotation and withdrawal of signers, storage of private keys, sealing keys, and KMS.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -31,7 +31,7 @@ fn active(app: &TestApp) -> String {
     active[0]["kid"].as_str().unwrap().to_owned()
 }
 
-/// Exit code and verdict of `bukti verify`.
+/// The exit code and the verdict of `bukti verify`.
 pub fn verdict(app: &TestApp, arguments: &[&str]) -> (i32, String) {
     let output = app.bukti(&[&["verify", "--json"], arguments].concat());
     assert!(output.stdout.starts_with('{'), "{}", output.stderr);
@@ -70,7 +70,7 @@ fn rotated_signer_signs_and_old_certificates_stay_valid() {
     let far = ["--at", "2040-01-01T00:00:00Z"];
     assert_eq!(verdict(&app, &[&far[..], &[&old]].concat()), (1, "expired".to_owned()));
 
-    // The active signer cannot be withdrawn. Withdrawing the previous one invalidates everything
+    // The active signer cannot be withdrawn. Withdrawing the previous signer invalidates everything
     // that it signed.
     assert_eq!(app.bukti(&["signing-key", "withdraw", &second, "--yes"]).code, 1);
     assert_eq!(app.bukti(&["signing-key", "withdraw", &first]).code, 1, "a withdrawal needs --yes");
@@ -115,7 +115,7 @@ fn verify_distinguishes_usage_error_from_invalid_certificate() {
     }
 }
 
-/// The contents of all files below a folder, with their paths.
+/// The paths and contents of all files in a folder and its subfolders.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -129,13 +129,13 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// Byte patterns of private keys: the label of PEM and the prefix of a P-256 key in PKCS #8, plain
-/// and in base64, in which the table's file stores binary values.
+/// Byte patterns of private keys: the PEM label, and the prefix of a P-256 key in PKCS #8. Each
+/// pattern is searched as raw bytes and in base64, in which the table's file stores binary values.
 struct KeyPatterns(Vec<Vec<u8>>);
 
 impl KeyPatterns {
     fn new() -> Self {
-        // The curve P-256, then the private key.
+        // The object identifier of P-256, then the start of the private key.
         let prefix = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x04\x6d\x30\x6b\x02\x01\x01\x04\x20";
         let mut forms: Vec<Vec<u8>> = vec![b"PRIVATE KEY".to_vec(), prefix.to_vec()];
         forms.extend(forms.clone().iter().flat_map(|form| base64_fragments(form)).map(String::into_bytes));
@@ -173,7 +173,7 @@ fn private_keys_are_only_in_owner_readable_root() {
         assert_eq!(patterns.are_in(bytes), name.ends_with("root.json"), "{name}");
     }
 
-    // Counter-check: the search finds a key that is planted in the table, in either form.
+    // Counter-check: the search finds a key that is planted in the table, in PEM or DER format.
     let root: Value =
         serde_json::from_slice(&std::fs::read(app.data.path().join("root.json")).unwrap()).unwrap();
     let pem = root["key"].as_str().unwrap();
@@ -210,12 +210,13 @@ fn create_kms_key(url: &str, spec: &str, usage: &str) -> String {
     answer["KeyMetadata"]["KeyId"].as_str().unwrap().to_owned()
 }
 
-/// The environment of a process that uses this KMS.
+/// Environment variables for a process that uses this KMS endpoint.
 fn environment(kms_url: &str) -> [(&'static str, &str); 3] {
     [("AWS_ENDPOINT_URL_KMS", kms_url), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]
 }
 
-/// Starts a stack that uses this KMS. Returns its base URL as well; `None` if it does not start.
+/// Starts a stack that uses this KMS. Returns the process and its base URL, or `None` if the stack
+/// does not start.
 fn start_stack(kms_url: &str, folder: &Path) -> Option<(ProcessGuard, String)> {
     let mut stack = Command::new(program("bukti-local"))
         .args(["--port", "0", "--data"])
@@ -231,8 +232,8 @@ fn start_stack(kms_url: &str, folder: &Path) -> Option<(ProcessGuard, String)> {
     Some((stack, url))
 }
 
-/// Runs a command with this KMS on this stack. Returns whether it succeeded, its standard output
-/// and its standard error.
+/// Runs a `bukti` command against this stack, with this KMS. Returns whether the command succeeded,
+/// its standard output and its standard error.
 fn bukti(kms_url: &str, url: &str, arguments: &[&str]) -> (bool, String, String) {
     let output = Command::new(program("bukti"))
         .args(arguments)
@@ -292,7 +293,7 @@ fn new_sealing_key_seals_after_all_instances_read_it() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
 
-    // As half an hour later, in another instance that has read the new key.
+    // Simulate another instance that has read the new key and seals with it half an hour later.
     let mut secrets: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(secrets["sealing_keys"].as_array().unwrap().len(), 2);
     secrets["sealing_keys"][1]["seals_from"] = json!(0);

@@ -1,4 +1,4 @@
-//! Links: the SMS of a first dose, wrong birth dates, corrections.
+//! Links: the SMS for a first dose, wrong birth dates, and corrections.
 
 use bukti_paper::Paper;
 use bukti_records::LinkAttempt;
@@ -81,7 +81,8 @@ fn corrected_phone_gets_no_notice_of_old_link() {
     (corrected.sent_at, corrected.no_hp) = ("2021-02-01T08:00:00+07:00".into(), "0858 7656 1159".into());
     app.import(&[corrected]);
     assert_eq!(open(&app, &token, "2000-01-01").code(), "link_dead");
-    // The last attempt was under way when the phone was corrected. It locks the link all the same.
+    // The fifth attempt was in progress when the phone was corrected. It locks the link
+    // nevertheless.
     app.with_aws(async |aws| {
         let (links, now) = (Links::new(&aws), Timestamp::now());
         let tried = links.count_try(&token, now).await.unwrap();
@@ -103,8 +104,8 @@ fn concurrent_wrong_birth_dates_count_five_attempts() {
     let token = app.messages()[0].token().unwrap();
     let replies = run_1000_times_concurrently(|| open(&app, &token, "2000-01-01"));
     let wrong = replies.into_iter().filter(|reply| reply.code() == "birth_date_wrong").count();
-    // The fifth attempt is checked as well; its response is `link_locked`, since no attempt is
-    // left.
+    // The fifth attempt is checked as well, but the response is `link_locked`, since no attempts
+    // remain.
     assert_eq!(wrong, 4);
 }
 
@@ -124,7 +125,7 @@ fn corrected_phone_gets_new_link_and_old_one_dies() {
     assert_eq!((new.len(), app.messages().len()), (1, 2));
     assert_eq!(open(&app, &new[0].token().unwrap(), "1989-01-24").status, 200);
 
-    // Corrected back: the first phone gets a new link, since its old one is dead.
+    // Undo the correction: the first phone gets a new link, since its old link is dead.
     (corrected.sent_at, corrected.no_hp) = ("2021-02-02T08:00:00+07:00".into(), PHONE.into());
     app.import(&[corrected]);
     let again = app.messages_to(PHONE);

@@ -44,17 +44,17 @@ fn code_allows_five_wrong_attempts_and_one_use() {
     assert_eq!((again.status, again.code()), (410, "code_dead"), "a code opens one session");
 }
 
-/// A code that differs from this one.
+/// A code that differs from `code`.
 fn other_code(code: &str) -> &'static str {
     if code == "000000" { "000001" } else { "000000" }
 }
 
-/// The current time in whole seconds, the precision of the table.
+/// The current time in whole seconds, which is the precision of the table.
 fn this_second() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap()
 }
 
-/// Requests a code at this time. `None` if it is withheld.
+/// Requests a code at the time `at`. Returns `None` if the code is withheld.
 async fn request_code(
     otps: &Otps,
     phone: &PhoneNumber,
@@ -68,12 +68,12 @@ async fn request_code(
     }
 }
 
-/// A requester in a network, with an unknown device.
+/// A requester in this network, with an unknown device.
 fn stranger(network: &str) -> Requester<'_> {
     Requester { network, ..Requester::default() }
 }
 
-/// A requester with an unknown device who solved a harder captcha.
+/// A requester with an unknown device who has solved a harder captcha.
 fn proven(network: &str) -> Requester<'_> {
     Requester { is_proven: true, ..stranger(network) }
 }
@@ -112,7 +112,7 @@ fn requester_gets_one_code_per_minute() {
         let all = futures::future::join_all(all).await;
         let sent = all.iter().filter(|one| matches!(one, Ok(SendDecision::Send(_)))).count();
         assert_eq!(sent, 1, "of 20 concurrent requests with one cookie");
-        // Another requester, and the same one for another phone, need not wait.
+        // Neither another requester nor a request for another phone has to wait.
         assert!(request_code(&otps, &phone, stranger("other"), minute).await.is_some());
         let other = PhoneNumber::parse("0812 3456 7890").unwrap();
         assert!(request_code(&otps, &other, same, minute).await.is_some());
@@ -145,11 +145,11 @@ fn phone_quotas_hold_under_concurrent_requests() {
 #[test]
 fn known_device_logs_in_after_strangers_spend_codes() {
     let app = TestApp::start();
-    // The owner has logged in before; the browser keeps the device's cookie.
+    // The owner has logged in before, so the browser stores a device cookie.
     let owner = Browser::default();
     owner.log_in(&app, PHONE);
     let device = owner.cookie("bukti-device").unwrap();
-    // A stranger spends all codes for unknown devices.
+    // A stranger exhausts the quota of codes for unknown devices.
     app.with_aws(async |aws| {
         let (otps, phone) = (Otps::new(&aws), PhoneNumber::parse(PHONE).unwrap());
         for network in 0..20 {
@@ -163,11 +163,12 @@ fn known_device_logs_in_after_strangers_spend_codes() {
         (202, sent),
         "the quota of unknown devices is spent"
     );
-    // The owner's device has a quota of its own.
+    // The owner's device has its own quota.
     let owner = Browser::with_cookie(&device);
     owner.log_in(&app, PHONE);
     assert_eq!(app.messages_to(PHONE).len(), sent + 1);
-    // The cookie is not valid for another phone, nor is a forged one.
+    // The device cookie is not valid for another phone, and a forged cookie is not valid for any
+    // phone.
     for (cookie, phone) in [(&*device, "0812 3456 7890"), ("bukti-device=AAAA", PHONE)] {
         app.with_aws(async |aws| {
             let (otps, phone) = (Otps::new(&aws), PhoneNumber::parse(phone).unwrap());
@@ -192,7 +193,8 @@ fn known_devices_of_a_phone_share_a_quota() {
         for _ in 0..20 {
             devices.push(otps.remember(None, &phone, now).await.unwrap());
         }
-        // All from one network, which gets at most four codes of the phone for unknown devices.
+        // All requests come from one network, which may request at most four codes per phone for
+        // unknown devices.
         let known = |device: usize| Requester { device: Some(devices[device].secret()), ..stranger("net") };
         let refused = request_code(&otps, &phone, known(0), now).await.unwrap();
         otps.discard(&refused, now).await.unwrap();
@@ -215,7 +217,7 @@ fn withheld_code_cannot_be_guessed() {
         let SendDecision::Withhold(Request { code, token, .. }) = decision else { panic!() };
         let tried = otps.try_code(token.secret(), &phone, &code, now).await.unwrap();
         assert!(matches!(tried, CodeAttempt::Wrong { .. }), "{tried:?}");
-        // A code that the SMS budget withheld cannot be guessed either.
+        // A code whose SMS the budget withheld cannot be guessed either.
         let Request { code, token, .. } = request_code(&otps, &phone, stranger("other"), now).await.unwrap();
         otps.withhold(token.secret(), &phone).await.unwrap();
         let tried = otps.try_code(token.secret(), &phone, &code, now).await.unwrap();
@@ -232,7 +234,8 @@ fn harder_captcha_gets_code_after_strangers_spend_quota() {
             request_code(&otps, &phone, stranger(&network.to_string()), Timestamp::now()).await;
         }
     });
-    // As on the site: the first code does not arrive, so the owner requests another after a minute.
+    // As on the site, the first code does not arrive, so the owner requests another one after a
+    // minute.
     let requested = app.request_code(PHONE, None);
     assert_eq!((requested.status, app.messages_to(PHONE).len()), (202, 0));
     let cookie = requested.cookie.unwrap();
@@ -275,7 +278,7 @@ fn code_attempts_need_cookie_of_their_request() {
     let app = TestApp::start();
     let owner = app.request_code(PHONE, None).cookie;
     let code = app.last_code(PHONE);
-    // Without the cookie the response is the same whether a code was sent or not, and no attempt is
+    // Without the cookie, the response does not reveal whether a code was sent, and no attempt is
     // consumed.
     let others = app.request_code("0812 3456 7890", None).cookie;
     for cookie in [None, Some("bukti-code=AAAAAAAAAAAAAAAAAAAAAA")] {
@@ -348,12 +351,12 @@ fn code_rejected_by_sms_service_returns_quota() {
     });
 }
 
-/// A browser that stores cookies.
+/// A simulated browser: the values of its cookies, keyed by name.
 #[derive(Default)]
 struct Browser(RefCell<BTreeMap<String, String>>);
 
 impl Browser {
-    /// A browser with one cookie of an earlier visit.
+    /// A browser with one cookie from an earlier visit.
     fn with_cookie(cookie: &str) -> Self {
         let browser = Self::default();
         browser.store(cookie);
@@ -365,7 +368,7 @@ impl Browser {
         self.0.borrow_mut().insert(name.to_owned(), value.to_owned());
     }
 
-    /// A cookie as it is sent back.
+    /// A stored cookie as `name=value`.
     fn cookie(&self, name: &str) -> Option<String> {
         self.0.borrow().get(name).map(|value| format!("{name}={value}"))
     }
@@ -388,7 +391,7 @@ impl Browser {
     }
 }
 
-/// Ends the wait of a minute after which the requester with this token may request another code.
+/// Ends the wait of one minute, so that the requester with this token may request another code.
 async fn end_wait(aws: &Aws, token: &str) {
     let key = ItemKey::otp(&Keys::login(token));
     let update = table_service(aws).await.update_item().table_name(&aws.settings.table);
@@ -415,7 +418,8 @@ fn concurrent_codes_open_one_session_and_count_five_attempts() {
     let requested = app.request_code(other, None);
     let replies = race(other, other_code(&app.last_code(other)), requested.cookie.as_deref());
     let wrong = replies.into_iter().filter(|reply| reply.code() == "code_wrong").count();
-    // The fifth attempt is checked as well; its response is `code_dead`, since no attempt is left.
+    // The fifth attempt is checked as well, but the response is `code_dead`, since no attempts
+    // remain.
     assert_eq!(wrong, 4);
 }
 

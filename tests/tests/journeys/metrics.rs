@@ -9,7 +9,7 @@ use bukti_tests::{TestApp, csv, dose, dose_for, import};
 use bukti_wire::HolderRoute;
 use serde_json::json;
 
-/// The counters and gauges at `/_metrics`.
+/// Fetches the counters and gauges from `/_metrics`.
 fn metrics(app: &TestApp) -> BTreeMap<String, f64> {
     let raw = app.caller().call("GET", "/_metrics", None, b"");
     assert_eq!(

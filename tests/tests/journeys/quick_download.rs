@@ -1,4 +1,4 @@
-//! Quick download: five facts about a dose send a link to the phone on record.
+//! Quick download: a request with five facts about a dose sends a link to the phone on record.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use bukti_wire::{HolderRoute, StatusRoute};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-/// The first dose of a person with their own NIK and phone.
+/// The first dose of a person with their own NIK and phone, which end in `number`.
 fn person(number: u32) -> FeedRow {
     FeedRow {
         nik: format!("317101240189{number:04}"),
@@ -22,20 +22,21 @@ fn person(number: u32) -> FeedRow {
     }
 }
 
-/// The quick-download SMS to a person's phone.
+/// The quick-download SMS that were sent to a person's phone.
 fn quick_download_sms(app: &TestApp, person: &FeedRow) -> Vec<Message> {
     let messages = app.messages_to(&person.no_hp).into_iter();
     messages.filter(|message| message.text.contains("Bukan saya")).collect()
 }
 
-/// Waits until all earlier requests are processed, by a request of another person that succeeds.
+/// Waits until all earlier requests have been processed. Asserts with a request for another person
+/// that the pipeline works.
 fn drain_pipeline(app: &TestApp, control: &FeedRow) {
     assert_eq!(app.request_download(control).status, 202);
     app.wait_until_idle();
     assert_eq!(quick_download_sms(app, control).len(), 1, "the pipeline works");
 }
 
-/// Identity and facts of a row.
+/// Converts a row to the identity and the facts of a quick download.
 fn identity_and_facts(facts: &FeedRow) -> (Identity, DownloadFacts) {
     let download_facts = DownloadFacts {
         name: facts.nama.clone(),
@@ -46,7 +47,7 @@ fn identity_and_facts(facts: &FeedRow) -> (Identity, DownloadFacts) {
     (Identity::Nik(Nik::parse(&facts.nik).unwrap()), download_facts)
 }
 
-/// Requests a quick download with the facts of a row, dated ten minutes ago.
+/// Requests a quick download with the facts in a row, backdated by ten minutes.
 fn download_ten_minutes_ago(app: &TestApp, facts: &FeedRow) {
     let (identity, facts) = identity_and_facts(facts);
     let before = Timestamp::now() - SignedDuration::from_mins(10);
@@ -54,7 +55,7 @@ fn download_ten_minutes_ago(app: &TestApp, facts: &FeedRow) {
     app.wait_until_idle();
 }
 
-/// Runs all closures concurrently.
+/// Runs each closure on its own thread. Returns the results in the order of the closures.
 fn run_concurrently<T: Send>(work: impl Iterator<Item = impl FnOnce() -> T + Send>) -> Vec<T> {
     std::thread::scope(|scope| {
         let work: Vec<_> = work.map(|work| scope.spawn(work)).collect();
@@ -81,7 +82,7 @@ fn registered_phone_gets_link_to_requested_dose() {
     (foreigner.nik, foreigner.paspor) = (String::new(), "A1687353".into());
     app.import(&[person(1), second.clone(), foreigner.clone()]);
 
-    // In other spellings: another name of the vaccine, a title, spaces.
+    // The same facts in other spellings: another name for the vaccine, a title, and extra spaces.
     let request = FeedRow {
         nama: "dr. iwan ibrahim  purnomo".into(),
         nik: "3171 0124 0189 0001".into(),
@@ -140,7 +141,8 @@ fn wrong_facts_get_same_response_and_no_sms() {
         assert_eq!((reply.status, &reply.body), (right.status, &right.body), "request {at}");
         assert_eq!(reply.cache_control, right.cache_control);
     }
-    // The control person's SMS of the first dose and their link.
+    // The two additional SMS are the control person's SMS for the first dose and quick-download
+    // link.
     assert_eq!(app.messages().len(), before.len() + 2, "{:?}", app.messages());
 }
 
@@ -177,7 +179,7 @@ impl RecordingProxy {
         own
     }
 
-    /// DynamoDB's operations since the last call.
+    /// The DynamoDB operations since the last call of this method, in lower case.
     fn operations(&self) -> Vec<String> {
         let recorded = std::mem::take(&mut *self.recorded.lock().unwrap());
         let recorded = String::from_utf8_lossy(&recorded).to_lowercase();
@@ -193,12 +195,12 @@ fn no_dose_is_read_before_the_response() {
         let proxy = proxy.get_or_init(|| RecordingProxy::start(aws.settings.endpoint.as_deref().unwrap()));
         let settings = Settings { endpoint: Some(proxy.url.clone()), ..(*aws.settings).clone() };
         let connected = async || Aws::connect(settings).await.unwrap();
-        // Another thread, since this one blocks the stack's runtime while it starts.
+        // Connect on another thread, since this thread blocks the stack's runtime during the start.
         let recorded = std::thread::scope(|scope| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             scope.spawn(move || runtime.block_on(connected())).join().unwrap()
         });
-        // Streams, which run after the response, are not recorded.
+        // Stream handlers run after the response and are not recorded.
         Handlers { http: Handlers::bukti(&recorded).http, ..Handlers::bukti(aws) }
     });
     let proxy = proxy.get().unwrap();
@@ -213,8 +215,8 @@ fn no_dose_is_read_before_the_response() {
         let request = app.download_request(&facts);
         proxy.operations();
         assert_eq!(app.post(StatusRoute::Download.path(), request).status, 202);
-        // The captcha's cost by failures and by the SMS budget, the used captcha, the rate limits
-        // of address and network, and the request itself.
+        // In this order: the captcha's cost after failures and by the SMS budget, the used captcha,
+        // the rate limits of the client IP and the network, and the quick-download request.
         let expected = ["getitem", "getitem", "putitem", "updateitem", "updateitem", "putitem"];
         assert_eq!(proxy.operations(), expected, "{case}");
     }
@@ -266,7 +268,7 @@ fn concurrent_requests_and_duplicate_events_send_one_sms() {
         handlers
     });
     app.import(&[person(1)]);
-    // The captchas are solved first, so that the requests run concurrently.
+    // Solve all captchas first, so that the requests run concurrently.
     let requests = run_concurrently((0..50).map(|_| || app.download_request(&person(1))));
     let answers = run_concurrently(requests.into_iter().map(|request| {
         let app = &app;
@@ -295,12 +297,13 @@ fn refusal_kills_link_and_locks_quick_download() {
     let unknown = refuse(&app, "AAAAAAAAAAAAAAAAAAAAAA");
     assert_eq!((unknown.status, unknown.code()), (410, "link_dead"));
 
-    // The link of a first dose can be refused, too. That does not lock quick download.
+    // The link for a first dose can be refused, too, but this does not lock quick download.
     let first_dose = app.messages_to(&person(2).no_hp)[0].token().unwrap();
     assert_eq!(refuse(&app, &first_dose).status, 204);
     assert_eq!(open(&app, &first_dose).code(), "link_dead");
 
-    // The owner of a phone that was corrected since cannot refuse for the person any more.
+    // After the phone on record has been corrected, the owner of the old phone can no longer refuse
+    // links for the person.
     let old = token(&person(3));
     let corrected =
         FeedRow { no_hp: "0858 7656 1159".into(), sent_at: "2021-02-01T08:00:00+07:00".into(), ..person(3) };

@@ -1,4 +1,4 @@
-//! Rate limits per client address and network, counted in the table.
+//! Rate limits per client IP and network, counted in the table.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::access::table_service;
 use crate::captchas::HOME;
 
-/// The current window of the rate limits, in hours.
+/// The current hourly window of the rate limits, in hours since the Unix epoch.
 fn hour() -> i64 {
     Timestamp::now().as_second() / 3_600
 }
@@ -34,7 +34,7 @@ fn address_quota_holds_under_concurrent_requests() {
             json!({"token": "AAAAAAAAAAAAAAAAAAAAAA", "birth_date": "1989-01-24"}),
         )
     };
-    // If the hourly window ends during the run, both windows accepted requests: repeat with another
+    // If the hourly window ends during the run, two windows accept requests. Repeat with another
     // address.
     let answers = (2..)
         .find_map(|host| {
@@ -53,7 +53,7 @@ fn address_quota_holds_under_concurrent_requests() {
         answers.iter().map(|((status, code), count)| ((*status, code.as_str()), *count)).collect();
     assert_eq!(answers, expected);
     assert_eq!(try_from("36.68.1.3").status, 410, "other addresses have their own quota");
-    // The count is in the table, where all instances of a function see it.
+    // The count is stored in the table, which all instances of a function share.
     let counted = app.with_aws(async |aws: Aws| {
         let scan = table_service(&aws).await.scan().table_name(&aws.settings.table);
         let scan = scan.filter_expression("sk = :rate AND taken = :all");
@@ -64,8 +64,8 @@ fn address_quota_holds_under_concurrent_requests() {
     assert!(counted >= 1, "no count of 600 is in the table");
 }
 
-/// The rate-limited routes: the status below the limit, and the requests per hour for an address
-/// and for its network.
+/// The rate-limited routes. For each: the status below the limit, the hourly limit per client IP,
+/// and the hourly limit per network.
 const QUOTAS: [(&str, u16, u32, u32); 7] = [
     (StatusRoute::Status.path(), 200, 1_000, 10_000),
     (OtpRoute::Otp.path(), 202, 300, 3_000),
@@ -76,7 +76,8 @@ const QUOTAS: [(&str, u16, u32, u32); 7] = [
     (HelpdeskRoute::Case.path(), 404, 600, 6_000),
 ];
 
-/// A request to such a route that only a quota can reject. Each is about another phone or number.
+/// A request body that only the quota of the route can reject. Each `number` stands for a different
+/// phone or NIK.
 fn request(app: &TestApp, path: &str, number: u32) -> Value {
     let phone = format!("0812 3456 {number:04}");
     match path {
@@ -102,7 +103,8 @@ pub(crate) fn sort_key(kind: ItemKind) -> AttributeValue {
     AttributeValue::S(kind.sort_key().unwrap().to_owned())
 }
 
-/// Changes every count of `from` to `to`, so that a test need not send thousands of requests.
+/// Changes every count of `from` to `to`, so that a test does not have to send thousands of
+/// requests.
 pub(crate) async fn set_counts(aws: &Aws, from: u32, to: u32) {
     let (service, table) = (table_service(aws).await, &aws.settings.table);
     let number = |number: u32| AttributeValue::N(number.to_string());
@@ -133,7 +135,7 @@ fn routes_have_quotas_per_address_and_network() {
             let mut answers = vec![send(host(1))];
             app.with_aws(async |aws| set_counts(&aws, 1, of_address - 1).await);
             answers.extend([1, 1, 2].map(|number| send(host(number))));
-            // The rejected request of the address consumed nothing of the network's quota.
+            // The request that the client IP's limit rejected did not consume the network's quota.
             app.with_aws(async |aws| set_counts(&aws, of_address + 1, of_network - 1).await);
             answers.extend([3, 4].map(|number| send(host(number))));
             answers.push(send(format!("36.69.{network}.1")));
@@ -150,7 +152,8 @@ fn reused_captcha_consumes_no_quota() {
     let download = |captcha: &str| {
         post(&app, HOME, StatusRoute::Download.path(), bukti_tests::download_request(&dose("E1"), captcha))
     };
-    // If the hourly window ends during the run, the counts are fresh: repeat.
+    // If the hourly window ends during the run, the counts start again from zero. Repeat the
+    // requests.
     loop {
         let began = hour();
         let solved = app.captcha();
@@ -183,7 +186,8 @@ fn unknown_tokens_consume_no_quota_of_neighbours() {
         let body = json!({"phone": phone, "code": code});
         app.call_from(HOME, "POST", OtpRoute::LogIn.path(), cookie, Some(body)).status
     };
-    // If the hourly window ends during the run, the counts are fresh: repeat.
+    // If the hourly window ends during the run, the counts start again from zero. Repeat the
+    // requests.
     loop {
         let began = hour();
         open(&unknown, "1989-01-24");

@@ -1,4 +1,4 @@
-//! Retractions: certificates are revoked, links die, and holders get a notice.
+//! Retractions: certificates are revoked, links stop working, and holders get a notice.
 
 use bukti_domain::FeedRow;
 use bukti_tests::{Reply, TestApp, dose, fhir_bundle, retraction};
@@ -29,14 +29,14 @@ fn codes(app: &TestApp) -> Vec<String> {
     doses.map(|dose| dose["diagnosis"]["code"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The account's view of its first person.
+/// What the account shows about its first person.
 fn account(app: &TestApp, cookie: &str) -> Value {
     let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let id = people["people"][0]["id"].as_str().unwrap();
     app.call("GET", &HolderRoute::Certificates.path_of(id), Some(cookie), None).body
 }
 
-/// The notices of retractions to a phone.
+/// The retraction notices that were sent to a phone.
 fn retraction_sms(app: &TestApp, phone: &str) -> Vec<String> {
     let messages = app.messages_to(phone).into_iter();
     messages.filter(|sms| sms.text.contains("membatalkan")).map(|sms| sms.single_part_text(app)).collect()
@@ -87,7 +87,7 @@ fn retraction_ends_certificate_link_document_and_ticket() {
     for personal in ["Iwan", "Purnomo", NIK, "COVID", "CoronaVac", "1989"] {
         assert!(!notices[0].contains(personal), "{notices:?}");
     }
-    // Repeated retractions are idempotent, in other spellings as well.
+    // Repeated retractions are idempotent, even if they are written differently.
     let again = app.import(&[retraction("E1", FEB_1), at(FEB_2, retraction("E1", FEB_1))]);
     assert_eq!([outcome(&again[&2]).0, outcome(&again[&3]).0], ["duplicate", "duplicate"]);
     let fuller = FeedRow { status: "Batal".into(), ..at("2021-02-03T08:00:00+07:00", dose("E1")) };
@@ -105,7 +105,7 @@ fn retraction_before_the_dose_keeps_it_retracted() {
     assert_eq!(outcome(&late[&2]), ("superseded", ""));
     assert_eq!(codes(&app), ["dose_retracted"], "the late row identifies the person of the dose");
     assert_eq!(app.messages(), [], "no notice, since there never was a certificate");
-    // In one file, in either order.
+    // A dose and its retraction may arrive in one file, in either order.
     let one = FeedRow { nik: "3171012401890002".into(), ..dose("E2") };
     let rows = [at(FEB_1, retraction("E2", FEB_1)), one];
     let report = app.import(&rows);

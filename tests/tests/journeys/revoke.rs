@@ -16,7 +16,7 @@ use crate::keys::verdict;
 const PHONE: &str = "082106690743";
 const BIRTH_DATE: &str = "1989-01-24";
 
-/// The UVCI in a QR text.
+/// The UVCI in the text of a QR code.
 fn uvci(app: &TestApp, text: &str) -> String {
     let output = app.bukti(&["verify", "--json", text]);
     let answer: Value = serde_json::from_str(&output.stdout).unwrap();
@@ -27,7 +27,7 @@ fn verdict_of(app: &TestApp, text: &str) -> String {
     verdict(app, &[text]).1
 }
 
-/// Exit code, verdict and revocation state of `bukti verify`.
+/// The exit code, verdict and revocation state of `bukti verify`.
 fn revocation(app: &TestApp, arguments: &[&str]) -> (i32, Value, Value) {
     let output = app.bukti(&[&["verify", "--json"], arguments].concat());
     let answer: Value = serde_json::from_str(&output.stdout).unwrap();
@@ -83,8 +83,8 @@ fn revoked_certificate_is_hidden_and_fails_verification() {
     let account = app.call("GET", &path, Some(&cookie), None).body;
     assert_eq!(account["doses"][0]["diagnosis"]["code"], "certificate_revoked");
     assert_eq!((&account["doses"][0]["certificate"], &account["tickets"]), (&Value::Null, &json!([])));
-    // The account contains no part of the certificate: neither picture nor text of the QR, nor its
-    // id.
+    // The account contains no part of the certificate: neither the image or the text of the QR
+    // code, nor the id.
     let account = account.to_string();
     for part in ["HC1:", "<svg", bare, &grouped.join("-")] {
         assert!(!account.contains(part), "{part}: {account}");
@@ -106,7 +106,7 @@ fn correction_supersedes_previous_certificate() {
     ]);
     let last = app.qr_text(PHONE, BIRTH_DATE);
 
-    // The stack publishes revocation lists by itself.
+    // The stack publishes revocation lists automatically.
     let deadline = Instant::now() + Duration::from_secs(20);
     while [&first, &second].iter().any(|text| verdict_of(&app, text) != "superseded") {
         assert!(Instant::now() < deadline, "no list was published within 20 s");
@@ -176,8 +176,8 @@ fn withdrawn_dose_gets_no_certificate_until_it_is_reinstated() {
         assert_eq!(links(&app), sent, "{day}");
     }
     assert_eq!(diagnosis_code(&app), "certificate_revoked");
-    // Another event that reports the same dose does not replace it, even after the withdrawn event
-    // was retracted and sent again.
+    // Another event that reports the same dose does not replace the withdrawn event, even if the
+    // withdrawn event is retracted and sent again.
     app.import(&[FeedRow { event_id: "E2".into(), ..other_phone.clone() }]);
     app.import(&[retraction("E1", "2021-03-06T08:00:00+07:00")]);
     app.import(&[FeedRow { event_id: "E3".into(), ..other_phone }]);
@@ -326,8 +326,8 @@ fn revocation_during_corrections_leaves_no_valid_certificate() {
             app.import(&rows.collect::<Vec<_>>());
         };
         scope.spawn(correct);
-        // Revoking a certificate that was superseded meanwhile fails and names its successor, which
-        // is revoked instead.
+        // The revocation of a certificate that has been superseded in the meantime fails and names
+        // the successor, which is then revoked instead.
         let mut named = uvci.clone();
         while let Some(by) = app
             .bukti(&["revoke", &named, "--reason", "never given"])
@@ -341,7 +341,7 @@ fn revocation_during_corrections_leaves_no_valid_certificate() {
     app.wait_until_idle();
     let after = app.with_aws(async |aws| {
         let (doses, certificates) = (Doses::new(&aws), Certificates::new(&aws));
-        // A reissue based on the dose before its withdrawal fails.
+        // A reissue based on the dose record from before the withdrawal fails.
         assert!(!doses.reissue(&before).await.unwrap());
         let after = of_person(&doses).await;
         for id in after.all_certificates(&aws.keys) {
@@ -437,7 +437,7 @@ fn verify_reports_unknown_revocation() {
     std::fs::remove_file(&index).unwrap();
     assert_eq!(verify(&[]), unknown("unavailable"));
 
-    // The lists' timestamps are in seconds.
+    // Wait for the next second, since the timestamps of the lists have a precision of one second.
     std::thread::sleep(Duration::from_millis(1_100));
     app.bukti_ok(&["trust", "publish"]);
     copy();

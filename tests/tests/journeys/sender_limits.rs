@@ -1,4 +1,5 @@
-//! Limits for senders of doses: requests per minute, doses of a person, SMS per phone and facility.
+//! Limits for senders of doses: requests per minute, doses per person, and SMS per phone and
+//! facility.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ fn sender_rate_limit_spans_its_keys() {
     let keys = [FACILITY, FACILITY].map(|code| key(&app, ["--facility", code]));
     let others = key(&app, ["--facility", "P3201010102"]);
     let sent = send(&app, &keys[0], "text/csv", &csv(&[dose("E1")])).json();
-    // Two windows of a minute may be open during the test, with 120 requests each.
+    // The test may run across two one-minute windows, each with a limit of 120 requests.
     let responses: Vec<RawResponse> =
         (0..300).map(|at| job(&app, &keys[at % 2], sent["job"].as_str().unwrap())).collect();
     let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
@@ -33,7 +34,7 @@ fn sender_rate_limit_spans_its_keys() {
 fn doses_over_daily_quota_of_person_are_held() {
     let app = TestApp::start();
     let own = key(&app, ["--facility", FACILITY]);
-    // Each row is a different dose by its number and day.
+    // The rows differ in dose number and date, so that each is a different dose.
     let given = |from: u32, to: u32| -> Vec<FeedRow> {
         let given = |at: u32| FeedRow {
             tanggal_vaksinasi: format!("2021-01-{:02}", 1 + at % 28),
@@ -89,7 +90,8 @@ fn repeated_and_corrected_doses_consume_no_quota() {
     let corrected = FeedRow { batch: "CORRECTED".into(), ..later(given(0)) };
     assert_eq!(sent(&[corrected]), [row_result("issued", "")], "a correction over the quota");
     assert_eq!(sent(&[later(given(20))]), over, "a held dose is not released by a correction");
-    // A new event counts once, however many rows it has, and all its rows get the same decision.
+    // A new event counts once, regardless of its number of rows, and all its rows get the same
+    // decision.
     let rows_of = |event: &str, person: usize| -> Vec<FeedRow> {
         let row = |at: u32| FeedRow {
             sent_at: format!("2021-03-01T08:00:{at:02}+07:00"),
@@ -114,7 +116,7 @@ fn phone_gets_20_dose_sms_daily() {
     send(&app, &own, "application/x-ndjson", &ndjson(&family));
     app.wait_until_idle();
     assert_eq!(app.messages().len(), 20);
-    // The limit does not affect other SMS of the phone, such as codes.
+    // The limit does not affect other SMS to the phone, such as one-time codes.
     let phone = &family[0].no_hp;
     let cookie = app.log_in(phone, None);
     assert_eq!(app.messages().len(), 21);
@@ -144,7 +146,7 @@ fn facility_has_daily_limit_of_dose_sms() {
             sms.allow(own, &phone(0), now).await.is_ok(),
             "an SMS that the service rejected returns its quota"
         );
-        // The rejections by the facility's limit consumed nothing of the phone's quota.
+        // SMS that the facility's limit rejected did not consume the phone's quota.
         let other = Cause::Dose { facility: Some("P3201010102") };
         assert!(sms.allow(other, &phone(0), now).await.is_ok());
     });

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub(crate) const FACILITY: &str = "P3174020101";
 pub(crate) const FHIR: &str = "application/fhir+json";
 
-/// Adds an API key for a sender, `--facility CODE` or `--hub NAME`.
+/// Creates an API key for a sender, which is given as `--facility CODE` or `--hub NAME`.
 pub(crate) fn key(app: &TestApp, sender: [&str; 2]) -> String {
     app.bukti_ok(&["api-key", "create", sender[0], sender[1]]).trim().to_owned()
 }
@@ -25,7 +25,7 @@ pub(crate) fn job(app: &TestApp, key: &str, job: &str) -> RawResponse {
     app.caller().send("GET", &SenderRoute::Job.path_of(job), &[("authorization", &authorization)], b"")
 }
 
-/// Outcome and reasons of each row.
+/// The outcome and the reasons of each row in a successful response.
 pub(crate) fn rows(response: &RawResponse) -> Vec<(String, String)> {
     assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
     let response = response.json();
@@ -183,7 +183,7 @@ fn unreadable_request_is_rejected_without_storing_rows() {
     let many: Vec<FeedRow> =
         (0..1001).map(|at| FeedRow { event_id: at.to_string(), ..FeedRow::default() }).collect();
     let many = csv(&many);
-    // 150 rows, but more than 8 MiB unpacked.
+    // Only 150 rows, but more than 8 MiB uncompressed.
     let long = format!("{{\"event_id\":\"A\",\"nama\":\"{}\"}}\n", "0".repeat(60_000)).repeat(150);
     for (body, status, code, error) in [
         (
@@ -215,7 +215,7 @@ fn unreadable_request_is_rejected_without_storing_rows() {
         let refused = send(&app, &key, "text/csv", body);
         let problem = refused.json();
         assert_eq!((refused.status, &problem["code"], &problem["errors"]), (status, &json!(code), &error));
-        // The detail names the line for people.
+        // The human-readable detail names the line, too.
         let line = error[0]["field"].as_str().map(|field| field.replace("line", "Line"));
         let detail = problem["detail"].as_str().unwrap();
         assert!(line.is_none_or(|line| detail.contains(&format!("{line}: "))), "{detail}");
@@ -232,7 +232,8 @@ fn unreadable_request_is_rejected_without_storing_rows() {
 fn response_to_largest_body_fits_lambda() {
     let app = TestApp::start();
     let key = key(&app, ["--hub", "satudata"]);
-    // 1,000 rows of ids that together take up the 8 MiB that a request may unpack to.
+    // 1,000 rows whose ids take up the 8 MiB to which the uncompressed body of a request is
+    // limited.
     let ids = (0..1000).map(|at| format!("{at:04}{}", "A".repeat(8_250)));
     let row = |id| format!("{{\"event_id\":\"{id}\",\"sent_at\":\"2021-01-29T08:41:34+07:00\"}}\n");
     let rows: String = ids.map(row).collect();
@@ -252,7 +253,7 @@ fn response_to_largest_body_fits_lambda() {
         app.fetch(job(&app, &key, answer["job"].as_str().unwrap()).json()["report"].as_str().unwrap());
     assert!(report.len() < 6_000_000, "{} bytes in the report", report.len());
 
-    // An id of permitted length is reported in full.
+    // An id of permitted length is reported without truncation.
     let id = "B".repeat(300);
     let sent = send(&app, &key, "text/csv", &csv(&[dose(&id)]));
     assert_eq!(
@@ -269,7 +270,8 @@ fn api_keys_overlap_during_rotation_and_end() {
     assert_eq!((old.len(), old.split('_').nth(2).unwrap().len()), (34, 22));
     let sent = csv(&[dose("E1")]);
     assert_eq!(rows(&send(&app, &old, "text/csv", &sent)), [row_result("issued", "")]);
-    // Both keys are of the same sender, so this is the same job and its own event.
+    // Both keys belong to the same sender, so the second request finds the same job and the
+    // sender's own event.
     assert_eq!(rows(&send(&app, &new, "text/csv", &sent)), [row_result("issued", "")]);
 
     assert!(app.bukti_ok(&["api-key", "revoke", &id(&old), "--in", "7d"]).starts_with("ends at 20"));

@@ -44,7 +44,7 @@ fn bundle_gets_operation_outcome_even_when_rejected() {
     }
 }
 
-/// Checks that no array of a resource is empty, which FHIR forbids.
+/// Asserts that a resource contains no empty array, which FHIR forbids.
 fn assert_no_empty_arrays(resource: &Value) {
     match resource {
         Value::Array(values) => {
@@ -84,7 +84,7 @@ fn fhir_transactions_are_atomic() {
         (stored.status, &stored.json()["issue"][0]["details"]["coding"][0]["code"]),
         (200, &json!("issued"))
     );
-    // A row that this sender may not send rejects the whole transaction as well.
+    // A row that this sender may not send causes the rejection of the whole transaction, too.
     let facility = self::key(&app, ["--facility", FACILITY]);
     let others = FeedRow { kode_faskes: "P3201010102".into(), ..dose("E5") };
     for (row, reason) in [(others, "facility_of_another"), (dose("E3"), "event_of_another")] {
@@ -165,7 +165,7 @@ fn unreadable_fhir_gets_english_error_with_code() {
     assert_eq!(refused["issue"][0]["diagnostics"], english);
 }
 
-/// A sender may change from Bundles to single resources and Bulk Data. The event stays the same.
+/// A sender may switch from Bundles to single resources or Bulk Data without changing its events.
 #[test]
 fn fhir_forms_of_one_event_are_duplicates() {
     let app = TestApp::start();
@@ -209,7 +209,7 @@ fn fhir_forms_of_one_event_are_duplicates() {
     assert_eq!(outcome(FHIR, alone.to_string()).0, "retracted");
 }
 
-/// Resources without `meta.lastUpdated` get the time of receipt. A retry is the same job and
+/// Resources without `meta.lastUpdated` get the time of receipt. A retry finds the same job and is
 /// therefore idempotent.
 #[test]
 fn fhir_without_timestamp_uses_time_of_receipt() {
@@ -225,8 +225,8 @@ fn fhir_without_timestamp_uses_time_of_receipt() {
     assert_eq!(app.messages().len(), 1);
 }
 
-/// An interrupted request has begun its job already. Its retry has to use that job's time of
-/// receipt, so that the rows are the same.
+/// An interrupted request has already created its job. The retry has to use the job's time of
+/// receipt, so that its rows are the same.
 #[test]
 fn retried_fhir_keeps_time_of_first_receipt() {
     let app = TestApp::start();

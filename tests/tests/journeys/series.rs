@@ -17,7 +17,7 @@ fn dose_of_series(event: &str, number: u8, vaccine: &str, day: &str) -> FeedRow 
     FeedRow { sent_at, dosis_ke, vaksin, tanggal_vaksinasi, ..dose(event) }
 }
 
-/// The certificate of each dose of the account; null where there is none.
+/// The certificate of each dose in the account; null for a dose that has none.
 fn certificates_of(app: &TestApp, cookie: &str) -> Vec<Value> {
     let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let path = HolderRoute::Certificates.path_of(people["people"][0]["id"].as_str().unwrap());
@@ -25,7 +25,8 @@ fn certificates_of(app: &TestApp, cookie: &str) -> Vec<Value> {
     account["doses"].as_array().unwrap().iter().map(|dose| dose["certificate"].clone()).collect()
 }
 
-/// Each certificate of the account: signed `dn/sd`, shown number of doses, QR text.
+/// For each certificate in the account: the signed `dn/sd`, the displayed number of doses, and the
+/// text of the QR code.
 fn certificates(app: &TestApp, cookie: &str) -> Vec<(String, Value, String)> {
     app.bukti_ok(&["trust", "publish"]);
     certificates_of(app, cookie)
@@ -64,7 +65,7 @@ fn two_first_doses_are_not_reissued_endlessly() {
     let app = TestApp::start();
     app.import(&[dose_of_series("J", 1, "Janssen", "2021-01-02")]);
     app.import(&[dose_of_series("C", 1, "CoronaVac", "2021-03-01")]);
-    // The correction of one dose starts a recount of the other.
+    // The correction of one dose triggers a recount of the other dose.
     app.import(&[FeedRow { batch: "ZZ1".into(), ..dose_of_series("C", 1, "CoronaVac", "2021-03-01") }]);
     let cookie = app.log_in(PHONE, Some("Iwan"));
     let before = certificates(&app, &cookie);
@@ -185,7 +186,7 @@ fn dose_moved_to_other_person_updates_both_counts() {
             certificates.map(|it| (it.dose_number, it.primary_doses)).collect::<BTreeMap<_, _>>()
         })
     };
-    // Sorted by dose number.
+    // The entries are sorted by dose number.
     let primary_doses = |nik: &str| Vec::from_iter(primary_doses(nik));
     assert_eq!(primary_doses(&first.nik), [(1, Some(1)), (2, Some(1))]);
     assert_eq!(primary_doses(right), [(2, Some(2))]);

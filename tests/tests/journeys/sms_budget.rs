@@ -1,5 +1,4 @@
-//! The daily SMS budget, and its shares for strangers, phones on record, known devices and
-//! officers.
+//! The daily SMS budget and its shares for strangers, phones on record, known devices and officers.
 
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use crate::rate_limits::sort_key;
 fn sms_are_denied_when_budget_is_unavailable() {
     let app = TestApp::start();
     app.with_aws(async |aws| {
-        // A port on which nothing listens.
+        // Nothing listens on this port.
         let settings =
             Settings { endpoint: Some("http://127.0.0.1:9".to_owned()), ..(*aws.settings).clone() };
         let aws = Aws::connect(settings).await.unwrap();
@@ -31,8 +30,8 @@ fn sms_are_denied_when_budget_is_unavailable() {
     });
 }
 
-/// Spends the SMS of a daily budget. Returns the number of SMS before the first rejection, and
-/// whether that rejection reports a spent budget (otherwise the SMS is withheld silently).
+/// Spends a daily budget SMS by SMS. Returns the number of SMS before the first rejection, and
+/// whether this rejection reports a spent budget. Otherwise, the SMS is withheld silently.
 async fn spend(aws: &Aws, per_day: u32, payer: Payer<'_>, phone: impl Fn(u32) -> String) -> (u32, bool) {
     let mut aws = aws.clone();
     Arc::make_mut(&mut aws.settings).sms_per_day = per_day;
@@ -97,13 +96,13 @@ fn phones_on_record_have_separate_sms_limits() {
         let many_blocks = |number: u32| format!("0812{number:04}0000");
         let one_block = |number: u32| format!("08139999{number:04}");
         let on_record = |network| Payer::OnRecord { network: Some(network) };
-        // Strangers of the same network and block have limits of their own.
+        // Strangers in the same network and number block have their own limits.
         spend(&aws, 2_000, Payer::Stranger { network: "one" }, one_block).await;
         assert_eq!(spend(&aws, 2_000, on_record("one"), many_blocks).await, (100, false), "5 % of 2,000");
         assert_eq!(spend(&aws, 2_000, on_record("other"), one_block).await, (60, false), "3 % of 2,000");
         let devices = spend(&aws, 2_000, Payer::KnownDevice, one_block).await;
         assert_eq!(devices, (60, true), "known devices have 3 % of 2,000 of their own");
-        // The SMS that the block's limit rejected consumed nothing of the network's.
+        // SMS that the number block's limit rejected did not consume the network's quota.
         assert_eq!(spend(&aws, 2_000, on_record("other"), many_blocks).await, (40, false));
     });
 }
@@ -160,7 +159,8 @@ fn spent_sms_budget_gives_every_phone_same_response() {
             Sms::new(&aws).spend(payer, &to, Timestamp::now()).await.unwrap();
         }
     };
-    // A request whose SMS the budget withholds stores the code of withheld requests.
+    // If the budget withholds the SMS of a request, the stored code is replaced by a code that no
+    // six digits match.
     app.with_aws(async |aws| spend(aws, Payer::OnRecord { network: None }, 12).await);
     let sent = app.messages().len();
     let reply = app.request_code("081234567890", None);
@@ -181,7 +181,8 @@ fn spent_sms_budget_gives_every_phone_same_response() {
         [before, stored_codes().await]
     });
     assert_eq!((codes[0].len(), &codes[0]), (1, &codes[1]), "withholding the code again changes nothing");
-    // With the rest spent, all phones get an error, even one whose own quota others have spent.
+    // Once the rest of the budget is spent, all phones get an error, even a phone whose own quota
+    // other people have spent.
     app.with_aws(async |aws| {
         let (otps, phone) = (bukti_store::Otps::new(&aws), PhoneNumber::parse("081234567891").unwrap());
         for _ in 0..10 {
@@ -216,8 +217,8 @@ fn strangers_get_no_sms_once_budget_is_spent() {
     }
     assert_eq!(app.messages().len(), 3, "the SMS of a first dose consumes no budget");
     assert_eq!(cost(&app, HOME), 16 * easy, "captchas get harder for all addresses");
-    // The share of phones that are not on record is spent. The response stays the same, since
-    // another one would reveal which phones are on record.
+    // The share for phones that are not on record is spent. The response stays the same, since a
+    // different response would reveal which phones are on record.
     assert_eq!(app.request_code("081234567892", None).status, 202);
     assert_eq!(app.messages().len(), 3);
     assert_eq!(app.request_code(&dose("E1").no_hp, None).status, 202);

@@ -1,4 +1,4 @@
-//! The status of doses: why there is a certificate or none.
+//! The status of doses: whether a dose has a certificate and, if not, why.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -100,7 +100,7 @@ fn captcha_counts_at_most_once() {
     assert_eq!(request_status(&captcha).status, 200);
     let again = request_status(&captcha);
     assert_eq!((again.status, again.code()), (422, "captcha_reused"));
-    // The same captcha in another encoding does not count again.
+    // The same captcha in another encoding is rejected, too.
     let json = STANDARD.decode(&captcha).unwrap();
     let mut spaced = json.clone();
     spaced.push(b' ');

@@ -1,4 +1,4 @@
-//! Tickets: when the next dose is due, in the account and in the QR that a facility scans.
+//! Tickets: when the next dose is due, in the account and in the QR code that a facility scans.
 
 use bukti_domain::{FeedRow, TicketText};
 use bukti_paper::Picture;
@@ -20,7 +20,7 @@ fn later(event_id: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
     }
 }
 
-/// The account's view of its first person.
+/// What the account shows about its first person.
 fn seen(app: &TestApp, cookie: &str) -> Value {
     let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let person = people["people"][0]["id"].as_str().unwrap();
@@ -29,7 +29,7 @@ fn seen(app: &TestApp, cookie: &str) -> Value {
     answer.body
 }
 
-/// Number, vaccine and first day of the tickets.
+/// The dose number, vaccine and first possible day of each ticket.
 fn tickets(app: &TestApp, cookie: &str) -> Value {
     let tickets = seen(app, cookie)["tickets"].clone();
     let short = |ticket: &Value| json!([ticket["dose_number"], ticket["vaccine"], ticket["from"]]);

@@ -80,7 +80,8 @@ fn verifiers() -> Vec<Verifier> {
 }
 
 impl Verifier {
-    /// Verifies texts. Returns the payload of each, or the reason for its rejection.
+    /// Verifies the texts of QR codes. Returns the payload of each, or the reason for its
+    /// rejection.
     fn verify(&self, texts: &[&str]) -> Vec<Result<Value, String>> {
         let vectors = root().join("../shared/vectors");
         let existing = |path: &str| Some(vectors.join(path)).filter(|path| path.exists());
@@ -120,7 +121,7 @@ fn independent_verifiers_accept_certificates_of_200_people() {
         }
     }
     let payloads: Vec<Value> = answers[0].iter().flatten().cloned().collect();
-    // The payloads have the dates of the feed.
+    // The payloads contain the dates from the feed.
     let dates_of_feed = people::doses().into_iter().map(|row| (row.tanggal_lahir, row.tanggal_vaksinasi));
     let read = |payload: &Value, pointer| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let dates_of_payload = |payload: &Value| {
@@ -133,8 +134,8 @@ fn independent_verifiers_accept_certificates_of_200_people() {
     actual.sort();
     assert_eq!(actual, expected);
 
-    // Only names of people with a DCC: a person of the sample feed may have the name of one with an
-    // ICVP.
+    // Include only names of people with a DCC, since a person in the sample feed may have the same
+    // name as a person with an ICVP.
     let has_dcc = |name: &str| {
         people::NAMES.iter().enumerate().any(|(at, it)| at % 4 != 3 && hygiene::clean(it) == name)
     };
@@ -169,8 +170,8 @@ fn payloads_of_each_kind_match_snapshot() {
     });
 }
 
-/// A valid certificate, the same encoded again, and three invalid ones: with a changed letter, with
-/// another date, and signed with another key.
+/// A valid certificate, the same certificate encoded again, and three invalid variants: with a
+/// changed character, with another date, and signed with another key.
 fn valid_and_invalid(whole: &str) -> [String; 5] {
     let damaged = {
         let (head, tail) = whole.split_at(whole.len() / 2);
@@ -210,7 +211,7 @@ fn own_verifier_rejects_damaged_or_forged_certificates() {
     let signer = app.data.path().join("signer.pem");
     let signer = signer.to_str().unwrap();
     app.bukti_ok(&["signing-key", "export", "-o", signer]);
-    // With the published trust list, and with the signer alone.
+    // Verify the texts with the published trust list, and with the signer alone.
     for (trust, good) in [(&[][..], "valid"), (&["--signer", signer], "revocation_unknown")] {
         let verdicts = texts.each_ref().map(|text| verdict(&app, &[trust, &[text]].concat()).1);
         assert_eq!(verdicts, [good, good, "damaged", "damaged", "damaged"], "{trust:?}");
@@ -220,7 +221,8 @@ fn own_verifier_rejects_damaged_or_forged_certificates() {
 #[test]
 fn two_decoders_read_printed_qr_at_40_mm() {
     let Some(python) = std::env::var_os("BUKTI_PYTHON") else { return drop(verifiers()) };
-    // The shortest text, the longest, and others between, so that several QR versions are tested.
+    // Choose the shortest text, the longest text, and others in between, so that several QR code
+    // versions are tested.
     let mut certificates: Vec<&Certificate> = ISSUED.certificates.iter().collect();
     certificates.sort_by_key(|certificate| certificate.text.len());
     let (step, last) = (certificates.len() / 50, certificates.len() - 1);
@@ -241,7 +243,8 @@ fn two_decoders_read_printed_qr_at_40_mm() {
     let scans: Vec<Vec<Value>> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(scans.len(), chosen.len());
     for (certificate, scans) in chosen.iter().zip(&scans) {
-        // Page and card print the QR larger than the 40 mm at which it is read here.
+        // The page and the card print the QR code larger than the 40 mm at which this test reads
+        // it.
         let sides: Vec<f64> = scans.iter().map(|scan| scan["side"].as_f64().unwrap()).collect();
         assert!(sides.len() == 2 && sides.iter().all(|side| (44.7..45.7).contains(side)), "{sides:?}");
         for (scan, picture) in scans.iter().flat_map(|scan| [(scan, "scan"), (scan, "photo")]) {
@@ -251,7 +254,7 @@ fn two_decoders_read_printed_qr_at_40_mm() {
     }
 }
 
-/// Decodes a QR text, changes its message, and encodes it again.
+/// Decodes the text of a QR code, changes its message, and encodes it again.
 fn reseal(text: &str, change: impl FnOnce(&mut CoseSign1)) -> String {
     let compressed = base45::decode(text.strip_prefix("HC1:").unwrap()).unwrap();
     let mut message = Vec::new();

@@ -34,15 +34,15 @@ impl Scenario {
         for subject in [&people[2], &people[5]] {
             assert_eq!(self.request_download(subject).status, 202);
         }
-        // A repetition within five minutes, which gets the same response; then a wrong fact, and an
-        // unknown person.
+        // A repeated request within five minutes, which gets the same response. Then a request with
+        // a wrong fact, and a request for an unknown person.
         assert_eq!(self.request_download(&people[5]).status, 202);
         self.request_download(&FeedRow { tanggal_lahir: "1971-03-15".into(), ..people[0].clone() });
         self.request_download(&FeedRow { nik: "3171041403718399".into(), ..people[0].clone() });
         self.stack.wait_until_idle();
     }
 
-    /// Causes every kind of problem by requests with personal data.
+    /// Triggers every kind of problem with requests that contain personal data.
     pub fn errors(&mut self, people: &[FeedRow]) {
         let (subject, other) = (&people[0], &people[4]);
         let broken =
@@ -98,7 +98,7 @@ impl Scenario {
             self.call("GET", &format!("{path}/{}/{name}?to={}", subject.nik, subject.no_hp), None, b"", &[]);
             self.call("POST", &format!("{path}/{name}"), None, subject.nik.as_bytes(), &[]);
         }
-        // A used captcha.
+        // A captcha that has been used before.
         let captcha = self.stack.caller.captcha();
         let request = json!({"name": other.nama, "nik": other.nik, "captcha": captcha});
         assert_eq!(self.post(StatusRoute::Status.path(), &request, &[]).status, 200);
@@ -172,7 +172,8 @@ impl Scenario {
                     self.call("POST", &path, cookie, form.as_bytes(), &[who]);
                 }
             }
-            // Foreign and missing records, with personal data as their ids.
+            // Requests for other people's records or missing records, with personal data as the
+            // ids.
             for path in [
                 HolderRoute::Certificates.path_of(&people[4].nik),
                 HolderRoute::Document.path_of(&people[4].nik),
@@ -205,7 +206,7 @@ impl Scenario {
             open(self, &token, "1950-01-01", "a4", locked);
         }
         assert_eq!(open(self, &token, &locked.tanggal_lahir, "a4", locked).status, 403);
-        // The link of the quick download.
+        // Refuse the link of the quick download.
         let token = self.token(&refused.no_hp);
         assert_eq!(
             self.post(HolderRoute::RefuseLink.path(), &json!({"token": token}), &[refused]).status,

@@ -1,9 +1,9 @@
-//! Leak test: no personal data where none is allowed, in table, buckets, logs, file names,
-//! responses and the output of the command line.
+//! Leak test: searches the table, buckets, logs, file names, responses and command-line output for
+//! personal data in places where it is not allowed.
 //!
-//! `cargo xtask leaks` runs this test with the whole sample feed, by setting `BUKTI_LEAKS`.
-//! Otherwise it uses people with difficult names. The module `needles` defines what is searched,
-//! `scenario` what a response may contain.
+//! `cargo xtask leaks` sets `BUKTI_LEAKS`, so that this test uses the whole sample feed. Otherwise,
+//! it uses people with difficult names. The module `needles` defines what the test searches for,
+//! and the module `scenario` defines what a response may contain.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -23,7 +23,8 @@ use bukti_tests::{people, sample_feed};
 use crate::places::Search;
 use crate::scenario::Scenario;
 
-/// The rows of the sample feed if `BUKTI_LEAKS` is set, else of people with difficult names.
+/// The rows of the sample feed if `BUKTI_LEAKS` is set. Otherwise, rows of people with difficult
+/// names.
 fn rows() -> Vec<FeedRow> {
     let is_requested = std::env::var_os("BUKTI_LEAKS").is_some();
     match is_requested.then(sample_feed).flatten() {

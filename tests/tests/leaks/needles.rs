@@ -23,18 +23,18 @@ use bukti_domain::{FeedRow, PhoneNumber};
 use bukti_tests::base64_fragments;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The shortest word of a name that is searched in texts.
+/// The minimum length of a word of a name that is searched in texts, in letters.
 pub const MIN_WORD_IN_TEXT: usize = 4;
-/// The shortest word of a name that is searched in binary data.
+/// The minimum length of a word of a name that is searched in binary data, in letters.
 pub const MIN_WORD_IN_BINARY: usize = 7;
 
-/// The kind of a needle.
+/// The kind of data in a needle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Nik,
     Passport,
     Name,
-    /// A word of a name.
+    /// A single word of a name.
     Word,
     BirthDate,
     Phone,
@@ -48,7 +48,7 @@ pub enum Kind {
     QrText,
 }
 
-/// A needle: its kind, and its value as in the feed (names in lower case).
+/// The kind of a needle, and its value as in the feed, except that names are in lower case.
 pub type Needle = (Kind, String);
 
 /// A condition on the bytes before and after a match.
@@ -57,7 +57,7 @@ enum Boundary {
     Anything,
     /// No digit after the match.
     NoDigitAfter,
-    /// No digit on either side and no decimal point before, so that the match is no part of a
+    /// No digit on either side and no decimal point in front, so that the match is not part of a
     /// number.
     NoNumber,
     /// Neither letter nor digit on either side.
@@ -70,29 +70,28 @@ struct Pattern {
     boundary: Boundary,
 }
 
-/// All needles.
+/// The needles of a scenario.
 #[derive(Default)]
 pub struct Needles {
     all: BTreeSet<Needle>,
-    /// Spellings of the feed that differ from the needle's value.
+    /// Spellings in the feed that may differ from the needle's value.
     spellings: BTreeMap<Needle, BTreeSet<String>>,
 }
 
 impl Needles {
-    /// Adds a needle.
     pub fn add(&mut self, kind: Kind, value: &str) {
         self.all.insert((kind, value.to_owned()));
     }
 
-    /// The first needle of a kind.
+    /// The value of the first needle of a kind, in alphabetical order.
     pub fn first(&self, kind: Kind) -> String {
         self.all.iter().find(|needle| needle.0 == kind).unwrap().1.clone()
     }
 
-    /// Adds the people of these rows.
+    /// Adds the identity data of the people in these rows.
     pub fn add_people(&mut self, rows: &[FeedRow]) {
         let first_dose = rows.iter().map(|row| &*row.tanggal_vaksinasi).filter(|day| day.len() == 10);
-        // Some rows have an implausible day.
+        // Ignore implausible dates, which some rows contain.
         let first_dose = first_dose.filter(|day| *day > "2020-01-01").min().unwrap_or("2020-01-01");
         for row in rows {
             let long =
@@ -116,8 +115,8 @@ impl Needles {
         }
     }
 
-    /// Builds a searcher without the needles that appear in these public texts. Returns the number
-    /// of these as well.
+    /// Builds a searcher that ignores the needles in these public texts. Also returns the number of
+    /// ignored needles.
     pub fn searcher(&self, public: &[u8]) -> (Searcher, usize) {
         let all = Searcher::new(self.all.iter().cloned().collect(), &self.spellings);
         let known: BTreeSet<Needle> =
@@ -127,7 +126,7 @@ impl Needles {
     }
 }
 
-/// The words of a name that are searched, in lower case.
+/// The words of a name that are long enough to be searched, in lower case.
 pub fn words(name: &str) -> impl Iterator<Item = String> {
     name.split(|letter: char| !letter.is_alphabetic())
         .filter(|word| word.chars().count() >= MIN_WORD_IN_TEXT)
@@ -136,13 +135,13 @@ pub fn words(name: &str) -> impl Iterator<Item = String> {
         .into_iter()
 }
 
-/// A needle that was found.
+/// A needle that the search has found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
     pub needle: Needle,
-    /// The encoding.
+    /// The encoding in which the needle was found.
     pub form: &'static str,
-    /// The offset of its first byte.
+    /// The byte offset of the match.
     pub at: usize,
 }
 
@@ -180,7 +179,7 @@ impl Searcher {
                 Kind::LinkToken | Kind::SessionToken | Kind::OfficerSecret | Kind::ApiKey => {
                     vec![(value.clone(), Boundary::Anything)]
                 }
-                // A part of the text is enough, and is also found where the text was truncated.
+                // A part of the text is enough, and it is also found if the text was truncated.
                 Kind::QrText => vec![(value.chars().skip(40).take(40).collect(), Boundary::Anything)],
             };
             let secret = matches!(
@@ -198,7 +197,8 @@ impl Searcher {
                 .into_iter()
                 .flat_map(|(text, boundary)| cased(text).into_iter().map(move |text| (text, boundary)));
             for (text, boundary) in forms {
-                // Random text contains short words in mixed case now and then.
+                // Words respect case, since random text occasionally contains short words in mixed
+                // case.
                 let plain = if secret || *kind == Kind::Word { &mut exact } else { &mut folded };
                 plain.add(at, "plain", text.as_bytes(), boundary);
                 if text.len() < 8 && *kind != Kind::Code {
@@ -219,12 +219,13 @@ impl Searcher {
         Self { needles, folded: folded.build(true), exact: exact.build(false) }
     }
 
-    /// The number of searched needles.
+    /// The number of needles that are searched.
     pub fn len(&self) -> usize {
         self.needles.len()
     }
 
-    /// The needles in these bytes, each at its first match. Words of names need this length.
+    /// Finds the needles in these bytes, each at its first match. Ignores words of names that are
+    /// shorter than `shortest_word`.
     pub fn find(&self, bytes: &[u8], shortest_word: usize) -> Vec<Match> {
         let mut found: HashMap<usize, Match> = HashMap::new();
         for (automaton, patterns) in [&self.folded, &self.exact] {
@@ -287,7 +288,7 @@ impl Patterns {
     }
 }
 
-/// The text in title case.
+/// The text with the first letter of each word in upper case. The input must be in lower case.
 fn title(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         let mut letters = word.chars();
@@ -363,7 +364,7 @@ mod tests {
             ("402913", Kind::Code),
             ("6sFvCkGdJw2NqTzRbXy0Lm", Kind::LinkToken),
         ] {
-            // At each position in a group of three bytes.
+            // Test each alignment to the groups of three bytes in base64.
             for before in ["", "\u{1}", "ab", "abc"] {
                 let whole = format!("{before}{text}?>~");
                 assert!(kinds(STANDARD_NO_PAD.encode(&whole).as_bytes()).contains(&kind), "{text} in base64");

@@ -1,4 +1,4 @@
-//! The searched places, and the personal data that each may hold.
+//! The searched places, and the personal data that each place may contain.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 use crate::needles::{Kind, MIN_WORD_IN_BINARY, MIN_WORD_IN_TEXT, Match, Needle, Searcher, words};
 use crate::scenario::{RecordedResponse, Scenario};
 
-/// The needles that a place may hold.
+/// The needles that a place may contain.
 #[derive(Clone, Debug, Default)]
 pub struct Allowed {
-    /// Kinds of which any value is allowed.
+    /// Kinds for which any value is allowed.
     pub kinds: Vec<Kind>,
-    /// Single values that are allowed. A name allows its words as well.
+    /// Individual values that are allowed. An allowed name also allows its words.
     pub values: BTreeSet<Needle>,
 }
 
 impl Allowed {
-    /// Allows any value of these kinds.
+    /// Allows any value of these kinds, and no other needles.
     pub fn of_kinds(kinds: &[Kind]) -> Self {
         Self { kinds: kinds.to_vec(), values: BTreeSet::new() }
     }
@@ -40,14 +40,14 @@ impl Allowed {
     }
 }
 
-/// A place, with what the search found there; a row of the printed table.
+/// A searched place and the needles found there. Each place is a row of the printed table.
 pub struct Place {
     pub name: &'static str,
     items: usize,
     bytes: usize,
-    /// The number of needles that were found and are allowed.
+    /// The number of needles that were found and are allowed in this place.
     allowed: usize,
-    /// The item and the match of each needle that is not allowed.
+    /// The item and the match for each needle that is not allowed.
     pub findings: Vec<(String, Match)>,
 }
 
@@ -103,7 +103,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Searches table and buckets through their services.
+    /// Searches the table and the buckets through their services.
     async fn services(&mut self, stack: &Value) {
         let text = |field: &str| stack[field].as_str().unwrap();
         let (dynamodb, s3) = endpoint(stack).clients().await;
@@ -163,7 +163,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Searches the data folder: file names and contents.
+    /// Searches the names and the contents of the files in the data folder.
     fn files(&mut self, data: &Path) {
         let none = Allowed::default();
         for file in files_in(data) {
@@ -171,8 +171,8 @@ impl<'a> Search<'a> {
             self.search("file names", name, name.as_bytes(), MIN_WORD_IN_TEXT, &none);
             let documents = ["bucket/bukti-documents/certificates/", "bucket/bukti-documents/copies/"];
             if documents.iter().any(|folder| name.starts_with(folder)) {
-                // Certificates have personal data by purpose. Their names and metadata are
-                // searched.
+                // Certificates contain personal data by design, so only their names and metadata
+                // are searched.
                 continue;
             }
             let bytes = std::fs::read(&file).unwrap();
@@ -184,7 +184,7 @@ impl<'a> Search<'a> {
             } else if name.starts_with("bucket/bukti-public/") {
                 self.search("public bucket", name, &bytes, MIN_WORD_IN_TEXT, &none);
             } else if name.starts_with("bucket/bukti-documents/intake/") {
-                // Processed feeds are deleted, so that only reports are left.
+                // Processed feeds are deleted, so only reports remain.
                 self.search("intake: reports", name, &bytes, MIN_WORD_IN_TEXT, &none);
             } else {
                 self.search("other files", name, &bytes, MIN_WORD_IN_TEXT, &none);
@@ -233,14 +233,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// All matches that are not allowed: place, item, match.
+    /// All matches that are not allowed, each with its place and item.
     pub fn findings(&self) -> impl Iterator<Item = (&'static str, &str, &Match)> {
         self.places
             .iter()
             .flat_map(|place| place.findings.iter().map(|(item, found)| (place.name, &**item, found)))
     }
 
-    /// Prints a table of places.
+    /// Prints a table with one row per place.
     pub fn print(&self) {
         println!(
             "{:<20}{:>9}{:>14}{:>9}{:>9}{:>10}",
@@ -258,7 +258,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// The description of the embedded stack, with its access keys.
+/// The embedded stack's description of itself, with its access keys.
 fn stack_info(scenario: &Scenario) -> Value {
     let mut stack = scenario.stack.json("/_stack.json");
     let keys: Value =
@@ -283,7 +283,7 @@ pub fn plant(scenario: &mut Scenario) {
         let (dynamodb, s3) = endpoint(&stack).clients().await;
         let text = |text: &str| AttributeValue::S(text.to_owned());
         let within = AttributeValue::L(vec![AttributeValue::M(
-            // The number of the first person, in base64.
+            // The first person's NIK, in base64.
             [("082106699000".to_owned(), text(&STANDARD.encode("is 3171041403718300")))].into(),
         )]);
         let put = dynamodb.put_item().table_name(stack["table"].as_str().unwrap());
@@ -332,7 +332,7 @@ pub fn plant(scenario: &mut Scenario) {
     scenario.responses.extend([response, foreign_document]);
 }
 
-/// The files below a folder.
+/// All files in a folder and its subfolders.
 fn files_in(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -1,5 +1,5 @@
 //! The scenario of the leak test: every flow of citizens, officers, senders and admins, with valid
-//! and invalid requests. Records all responses.
+//! and invalid requests. All responses are recorded.
 
 use std::process::{Command, Stdio};
 
@@ -14,11 +14,11 @@ use crate::needles::{Kind, Needles};
 use crate::places::Allowed;
 use crate::stack::Stack;
 
-/// The kinds of data in successful responses about the people whom the caller may see. Responses of
-/// other routes may contain none, nor may problems, nor headers other than the cookies of a code
-/// request and of a new session.
+/// The kinds of data, about people whom the caller may see, that successful responses of these
+/// routes may contain. Other routes and problems may contain no needles, and neither may headers,
+/// except for the cookies that a code request and a log-in set.
 const ALLOWED_IN_RESPONSES: [(Route, &[Kind]); 5] = [
-    // The name that the caller gave the account.
+    // The name that the caller gave for the account.
     (OtpRoute::LogIn.route(), &[Kind::Name]),
     (OtpRoute::Session.route(), &[Kind::Name]),
     (HolderRoute::People.route(), &[Kind::Name]),
@@ -27,14 +27,14 @@ const ALLOWED_IN_RESPONSES: [(Route, &[Kind]); 5] = [
     (HolderRoute::Link.route(), &[Kind::Name, Kind::BirthDate, Kind::QrText]),
 ];
 
-/// The kinds of data of anybody in successful responses to officers.
+/// The kinds of data, about any person, that successful responses to officers may contain.
 const ALLOWED_FOR_OFFICERS: &[Kind] =
     &[Kind::Nik, Kind::Passport, Kind::Name, Kind::Word, Kind::BirthDate, Kind::Phone];
 
 /// A response, and the needles that it may contain.
 #[derive(Clone)]
 pub struct RecordedResponse {
-    /// Method, route and status.
+    /// The method, route and status of the request.
     pub what: String,
     pub raw: RawResponse,
     pub is_document: bool,
@@ -42,16 +42,16 @@ pub struct RecordedResponse {
     pub allowed_in_headers: Allowed,
 }
 
-/// A scenario that has run, and what it recorded.
+/// A completed scenario and the data that it recorded.
 pub struct Scenario {
     pub stack: Stack,
     pub responses: Vec<RecordedResponse>,
-    /// The output of each command.
+    /// The output of each command, with the command's name.
     pub cli_output: Vec<(String, Vec<u8>)>,
     pub needles: Needles,
 }
 
-/// A person of the scenario.
+/// A complete row for a person of the scenario.
 fn person(at: usize, name: &str, birth_date: &str, sex: &str) -> FeedRow {
     let (year, month, day) = (&birth_date[2..4], &birth_date[5..7], birth_date[8..].parse::<u8>().unwrap());
     let day = if sex == "P" { day + 40 } else { day };
@@ -78,7 +78,7 @@ fn people() -> Vec<FeedRow> {
         person(8, "Tunggulwulung Adikusumo", "1979-04-21", "L"),
         person(9, "Respatiningsih Notokusumo", "1986-06-11", "P"),
     ];
-    // A shared phone, a passport, and incomplete, malformed and contradictory rows.
+    // Vary the rows: a shared phone, a passport, and incomplete, malformed and contradictory data.
     people[1].no_hp = people[0].no_hp.clone();
     (people[2].nik, people[2].paspor) = (String::new(), "ZX8401177".into());
     people[7].batch = String::new();
@@ -128,7 +128,7 @@ impl Scenario {
         scenario
     }
 
-    /// The public texts of the project.
+    /// The project's public texts, whose words are not personal data.
     pub fn public_texts(&self) -> Vec<u8> {
         let mut texts = self.stack.caller.call("GET", StatusRoute::Openapi.path(), None, b"").body;
         texts.extend(self.stack.caller.call("GET", StatusRoute::Vaccines.path(), None, b"").body);
@@ -141,7 +141,7 @@ impl Scenario {
         texts
     }
 
-    /// Calls a route, and records the response. `subjects` are the people whom the caller may see.
+    /// Calls a route and records the response. `subjects` are the people whom the caller may see.
     pub fn call(
         &mut self,
         method: &str,
@@ -154,7 +154,7 @@ impl Scenario {
         self.record(method, path, raw, subjects)
     }
 
-    /// Records a response with the needles that it may contain.
+    /// Records a response together with the needles that it may contain.
     pub fn record(
         &mut self,
         method: &str,
@@ -219,7 +219,7 @@ impl Scenario {
         });
     }
 
-    /// Runs a command of `bukti` and records its output. Returns its standard output.
+    /// Runs a `bukti` command and records its output. Returns its standard output.
     pub fn bukti(&mut self, arguments: &[&str]) -> String {
         let output = Command::new(program("bukti"))
             .args(arguments)
@@ -237,7 +237,7 @@ impl Scenario {
     }
 
     pub fn import_bytes(&mut self, feed: &[u8], name: &str) {
-        // Outside the data folder, since these are the admin's own files.
+        // Use a folder outside the data folder, since these files belong to the admin.
         let folder = TempDir::new().unwrap();
         let (file, report) = (folder.path().join(name), folder.path().join("report"));
         std::fs::write(&file, feed).unwrap();
@@ -245,7 +245,7 @@ impl Scenario {
         self.cli_output.push(("import's report".to_owned(), std::fs::read(&report).unwrap_or_default()));
     }
 
-    /// The SMS to a phone, oldest first.
+    /// The SMS sent to a phone, oldest first.
     pub fn sms(&self, phone: &str) -> Vec<bukti_tests::Message> {
         let to = PhoneNumber::parse(phone).unwrap();
         let mut messages = outbox(&self.stack.url);
@@ -253,19 +253,20 @@ impl Scenario {
         messages
     }
 
-    /// The token of the last link to a phone.
+    /// The token of the latest link sent to a phone.
     pub fn token(&self, phone: &str) -> String {
         self.sms(phone).iter().rev().find_map(bukti_tests::Message::token).unwrap()
     }
 
-    /// The cookie of a code request, recorded as a needle like a session's token.
+    /// The cookie that the response to a code request sets. Records its token as a needle, like the
+    /// token of a session.
     pub fn code_cookie(&mut self, request: &RawResponse) -> Option<String> {
         let cookie = request.header("set-cookie")?.split(';').next()?;
         self.needles.add(Kind::SessionToken, cookie.split_once('=')?.1);
         Some(cookie.to_owned())
     }
 
-    /// Logs in with a phone that no dose has. Returns the cookie.
+    /// Logs in with a phone that no dose has. Returns the session cookie.
     pub fn log_in(&mut self, phone: &str) -> String {
         let request = json!({"phone": phone, "captcha": self.stack.caller.captcha()});
         let requested = self.post(OtpRoute::Otp.path(), &request, &[]);

@@ -1,4 +1,4 @@
-//! The embedded stack as a separate process, whose log is stored.
+//! The embedded stack as a separate process, whose log is stored so that it can be searched.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -11,7 +11,7 @@ use bukti_tests::program;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A running `bukti-local`, killed when it is dropped.
+/// A running `bukti-local` process, which is killed on drop.
 pub struct Stack {
     process: Child,
     pub url: String,
@@ -42,7 +42,7 @@ impl Stack {
         Self { process, url, data, log, caller, _folder: folder }
     }
 
-    /// The JSON at a path.
+    /// Fetches the JSON at a path of the stack.
     pub fn json(&self, path: &str) -> Value {
         self.caller.call("GET", path, None, b"").json()
     }

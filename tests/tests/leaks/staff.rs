@@ -9,7 +9,7 @@ use crate::needles::Kind;
 use crate::scenario::Scenario;
 
 impl Scenario {
-    /// Corrects a phone, a name and a missing batch. Returns the rows.
+    /// Corrects a phone, a name and a missing batch. Returns the corrected rows.
     pub fn correct(&mut self, people: &[FeedRow]) -> Vec<FeedRow> {
         let later = |row: &FeedRow| FeedRow { sent_at: "2021-05-01T08:00:00+07:00".into(), ..row.clone() };
         let replaced = self.token(&people[3].no_hp);
@@ -46,12 +46,12 @@ impl Scenario {
         }
     }
 
-    /// A case about a wrong phone, from opening to the new certificate, with all views of officers
-    /// and admins.
+    /// Runs a case about a wrong phone, from its opening to the new certificate, and records all
+    /// views of officers and admins.
     pub fn helpdesk(&mut self, subject: &FeedRow) {
         let output =
             self.bukti(&["officer", "add", "0811 5555 0102", "--name", "Petugas", "--role", "supervisor"]);
-        // The output with the secret is meant for the admin.
+        // This output shows the secret to the admin on purpose, so it is not searched.
         self.cli_output.pop();
         let secret = output.split_once("?secret=").unwrap().1.split('&').next().unwrap().to_owned();
         self.needles.add(Kind::OfficerSecret, &secret);
@@ -110,10 +110,10 @@ impl Scenario {
         self.bukti(&["facility", "report"]);
     }
 
-    /// A hub that sends valid and invalid doses in every format.
+    /// Sends valid and invalid doses in every format with a hub's API key.
     pub fn sender(&mut self, people: &[FeedRow]) {
         let key = self.bukti(&["api-key", "create", "--hub", "satudata"]);
-        // The output with the key is meant for the admin.
+        // This output shows the API key to the admin on purpose, so it is not searched.
         self.cli_output.pop();
         let key = key.trim();
         self.needles.add(Kind::ApiKey, key.rsplit_once('_').unwrap().1);
@@ -146,7 +146,7 @@ impl Scenario {
         self.bukti(&["api-key", "list"]);
     }
 
-    /// Imports of damaged files with personal data.
+    /// Imports damaged files that contain personal data.
     pub fn bad_feeds(&mut self, people: &[FeedRow]) {
         let good = csv(&people[..2]);
         let broken_off = format!("{}\n\"{}", String::from_utf8_lossy(&good).trim(), people[5].nama);
