@@ -39,7 +39,7 @@ fn wait_past_full_hour() {
 }
 
 impl TestApp {
-    /// Starts a stack with empty data.
+    /// Starts a stack with empty data and Bukti's own functions.
     pub fn start() -> Self {
         Self::start_with_handlers(Handlers::bukti)
     }

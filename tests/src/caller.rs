@@ -27,7 +27,7 @@ pub struct Caller {
 /// An unparsed HTTP response, for byte-for-byte comparisons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawResponse {
-    /// HTTP status.
+    /// The HTTP status code.
     pub status: u16,
     /// All headers except `Date`, in the order of the response.
     pub headers: Vec<(String, String)>,
@@ -50,7 +50,7 @@ impl RawResponse {
 /// A parsed response of the API.
 #[derive(Debug)]
 pub struct Reply {
-    /// HTTP status.
+    /// The HTTP status code.
     pub status: u16,
     /// The JSON body; `null` if the body is empty.
     pub body: Value,
@@ -108,7 +108,7 @@ impl Caller {
         }
     }
 
-    /// The base URL that relative paths refer to.
+    /// The base URL, which is prepended to paths that are not absolute URLs.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -176,7 +176,7 @@ impl Caller {
         };
         let mut response = match run() {
             // The server closed this persistent connection after an earlier request whose body was
-            // too long. A retry is safe, since nothing of this request was sent.
+            // too long. A retry is safe, since the server received no part of this request.
             Err(ureq::Error::Io(error)) if error.kind() == ErrorKind::BrokenPipe => run().unwrap(),
             response => response.unwrap(),
         };

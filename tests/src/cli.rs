@@ -7,14 +7,14 @@ use std::sync::OnceLock;
 
 use crate::root;
 
-/// The exit code and output of a command.
+/// The result of a command that has exited.
 #[derive(Debug)]
 pub struct CommandOutput {
     /// The exit code; 0 if the command succeeded.
     pub code: i32,
-    /// The text on standard output.
+    /// Standard output, decoded as UTF-8.
     pub stdout: String,
-    /// The text on standard error.
+    /// Standard error, decoded as UTF-8.
     pub stderr: String,
 }
 

@@ -83,7 +83,8 @@ fn synthetic((at, name): (usize, &&str)) -> Vec<FeedRow> {
     doses.collect()
 }
 
-/// The people in the sample feed who get a certificate, starting with difficult names.
+/// The people in the sample feed who get a certificate, grouped by person, starting with difficult
+/// names.
 fn from_sample_feed() -> Vec<Vec<FeedRow>> {
     let Some(folder) = sample_feed() else { return Vec::new() };
     let mut feed = csv::Reader::from_path(folder.join("doses-1.csv")).unwrap();

@@ -68,7 +68,7 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// If the services close the connection before the response is complete.
+    /// Returns an error if the services close the connection before the response is complete.
     pub async fn forward(&self, call: Call) -> Result<axum::http::Response<Bytes>, Error> {
         let Call { mut parts, body } = call;
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -98,7 +98,7 @@ type Handler =
 ///
 /// # Errors
 ///
-/// If no port is free.
+/// Returns an error if no port is free.
 pub async fn start<F>(
     services: &str,
     handler: impl Fn(Upstream, Call) -> F + Send + Sync + 'static,
@@ -169,7 +169,7 @@ impl CrashPoint {
     ///
     /// # Errors
     ///
-    /// If no port is free.
+    /// Returns an error if no port is free.
     pub async fn start(services: &str) -> std::io::Result<(Self, String)> {
         let crash_point = Self(Arc::new(AtomicUsize::new(usize::MAX)));
         let left = Arc::clone(&crash_point.0);

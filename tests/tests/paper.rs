@@ -40,7 +40,6 @@ const A4_PAGE: Page = Page { size: A4, qrs: &[QR_SIDE] };
 const FRONT: Page = Page { size: ID_1, qrs: &[QR_SIDE] };
 const BACK: Page = Page { size: ID_1, qrs: &[] };
 
-/// The expected pages of a form.
 fn pages(form: Form) -> Vec<Page> {
     match form {
         Form::Complete => vec![A4_PAGE, FRONT, BACK],

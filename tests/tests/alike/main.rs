@@ -51,7 +51,8 @@ struct Comparisons {
 }
 
 impl Comparisons {
-    /// Sends the calls of both kinds in random order, `concurrency` at a time, and compares them.
+    /// Sends the calls of both kinds in random order, `concurrency` at a time, and compares the
+    /// responses and latencies of the two kinds.
     fn compare(
         &mut self,
         app: &TestApp,
@@ -126,7 +127,7 @@ fn person(at: usize) -> FeedRow {
 #[ignore = "takes minutes and a quiet machine: cargo xtask test --only alike"]
 fn existing_and_missing_records_are_indistinguishable() {
     let calls: usize = std::env::var("BUKTI_ALIKE").map_or(2000, |calls| calls.parse().unwrap());
-    // Pause the stream handlers, since on AWS they run on other machines than the routes.
+    // Pause the stream handlers, since on AWS they do not run on the same machine as the routes.
     let is_paused = Arc::new(AtomicBool::new(false));
     let pauses = Arc::clone(&is_paused);
     let app = TestApp::start_with_handlers(move |aws| {

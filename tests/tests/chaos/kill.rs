@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::{consistency, env_number, people_for_rows};
 
-/// The maximum wait for the number of SMS at which the stack is killed. If the worker that sends an
-/// SMS is killed, the SMS is retried only after the worker's lease expires, 20 s later.
+/// The maximum time to wait until the number of sent SMS reaches the kill point. If the worker that
+/// sends an SMS is killed, the SMS is retried only after the worker's lease expires, 20 s later.
 const STALL_LIMIT: Duration = Duration::from_secs(40);
 const OFFICER: &str = "0811-0000-0001";
 
@@ -47,7 +47,7 @@ fn nothing_is_lost_when_killed_at_random_moments() {
     app.restart_after(|data| {
         for (run, kill_point) in kill_points.into_iter().enumerate() {
             let stack = StackProcess::start(data, &[]);
-            // Once the file is uploaded, the stack continues the job by itself.
+            // Once the file is uploaded, the stack continues the job without the client.
             let mut import = job.is_none().then(|| start_import(&stack.url, &feed));
             if let Some((_, started)) = &import {
                 job.clone_from(started);

@@ -52,7 +52,7 @@ impl CallGate {
         upstream.forward(call).await
     }
 
-    /// Waits until a call is blocked.
+    /// Waits until a call is blocked. Panics after 20 s.
     fn wait_until_blocked(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !*self.is_blocked.borrow() {

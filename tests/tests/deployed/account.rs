@@ -108,9 +108,9 @@ impl AwsAccount {
         self.built = built;
     }
 
-    /// Writes the built template with the version's name, which `cargo xtask deploy` sets
-    /// otherwise, and returns the path. Removes the rule that buckets require TLS, which the
-    /// emulator does not support.
+    /// Writes the built template with the version name inserted, as `cargo xtask deploy` does, and
+    /// returns its path. Removes the rule that buckets require TLS, which the emulator does not
+    /// support.
     pub fn template(&self, version: &str) -> PathBuf {
         let mut template = std::fs::read_to_string(self.built.join("template.yaml")).unwrap();
         let alias = "    AutoPublishAlias: live\n";

@@ -133,7 +133,6 @@ impl Fixture {
         })
     }
 
-    /// The current revision of the case.
     fn revision(&self) -> u32 {
         self.app.with_aws(async |aws| {
             let number = CaseNumber::parse(&self.case).unwrap();

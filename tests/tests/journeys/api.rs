@@ -92,8 +92,8 @@ fn misrouted(template: &str) -> Vec<Route> {
     let is_misrouted = |route: &Route| {
         let path = route.path_of("x");
         let found = keys.iter().filter(|(key, _)| covers(key, &path));
-        // API Gateway prefers full paths to greedy ones, and paths with more segments to shorter
-        // ones.
+        // API Gateway prefers full paths to greedy ones, and paths with more segments to paths with
+        // fewer segments.
         let chosen = found.max_by_key(|(key, _)| (!key.ends_with("+}"), key.matches('/').count()));
         chosen.is_none_or(|(_, function)| function.to_lowercase() != route.function.name())
     };

@@ -350,8 +350,8 @@ fn officer_cannot_decide_case_of_own_phone() {
         let refused = decide(&app, &officer, &case, decision, more);
         assert_eq!((refused.status, refused.code()), (403, "own_case"), "{decision}");
     }
-    // Nor may the officer decide another person's case about a dose with the officer's phone, or
-    // move a dose to that phone.
+    // Nor may the officer decide another person's case that concerns a dose with the officer's
+    // phone or moves a dose to that phone.
     let person = app.log_in(STRANGER, None);
     let case = open(&app, &person, case_request("phone", &of_officer));
     assert_eq!(decide(&app, &officer, &case, "grant", grant_by_facility_word(&id)).code(), "own_case");

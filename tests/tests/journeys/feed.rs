@@ -146,7 +146,7 @@ fn sample_feed_has_same_results_as_ndjson_and_fhir() {
         std::fs::write(&path, file).unwrap();
         let (output, report) = import(app.url(), &path);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        // NDJSON and FHIR have no header line.
+        // NDJSON and FHIR have no header line, so their line numbers are one lower.
         report.into_iter().map(|(line, row)| (line + 1, row)).collect::<Report>()
     };
 

@@ -103,7 +103,7 @@ pub(crate) fn sort_key(kind: ItemKind) -> AttributeValue {
     AttributeValue::S(kind.sort_key().unwrap().to_owned())
 }
 
-/// Changes every count of `from` to `to`, so that a test does not have to send thousands of
+/// Sets every count that equals `from` to `to`, so that a test does not have to send thousands of
 /// requests.
 pub(crate) async fn set_counts(aws: &Aws, from: u32, to: u32) {
     let (service, table) = (table_service(aws).await, &aws.settings.table);

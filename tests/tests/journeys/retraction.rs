@@ -29,7 +29,7 @@ fn codes(app: &TestApp) -> Vec<String> {
     doses.map(|dose| dose["diagnosis"]["code"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What the account shows about its first person.
+/// The API's response about the certificates of the first person in the account.
 fn account(app: &TestApp, cookie: &str) -> Value {
     let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let id = people["people"][0]["id"].as_str().unwrap();

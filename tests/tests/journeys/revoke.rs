@@ -83,8 +83,7 @@ fn revoked_certificate_is_hidden_and_fails_verification() {
     let account = app.call("GET", &path, Some(&cookie), None).body;
     assert_eq!(account["doses"][0]["diagnosis"]["code"], "certificate_revoked");
     assert_eq!((&account["doses"][0]["certificate"], &account["tickets"]), (&Value::Null, &json!([])));
-    // The account contains no part of the certificate: neither the image or the text of the QR
-    // code, nor the id.
+    // The account contains neither the id of the certificate nor the image or text of its QR code.
     let account = account.to_string();
     for part in ["HC1:", "<svg", bare, &grouped.join("-")] {
         assert!(!account.contains(part), "{part}: {account}");
@@ -409,7 +408,7 @@ fn verify_reports_unknown_revocation() {
         }
     };
     copy();
-    // An index that was published eight days ago.
+    // Simulate an index that was published eight days ago.
     let old = app.with_aws(async |aws| {
         let signer = DocumentSigners::new(&aws).active().await.unwrap();
         let made = Timestamp::now() - SignedDuration::from_hours(24 * 8);

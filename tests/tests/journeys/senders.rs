@@ -240,7 +240,7 @@ fn response_to_largest_body_fits_lambda() {
     let body = zstd::encode_all(rows.as_bytes(), 3).unwrap();
     let mut sent = send(&app, &key, "application/x-ndjson", &body);
     for _ in 0..20 {
-        // A sender retries the same request after a timeout.
+        // Retry the same request after a timeout, as a sender would.
         if sent.status == 503 {
             sent = send(&app, &key, "application/x-ndjson", &body);
         }
@@ -277,7 +277,7 @@ fn api_keys_overlap_during_rotation_and_end() {
     assert!(app.bukti_ok(&["api-key", "revoke", &id(&old), "--in", "7d"]).starts_with("ends at 20"));
     assert_eq!(send(&app, &old, "text/csv", &sent).status, 200, "both keys work during the overlap");
     assert_eq!(app.bukti_ok(&["api-key", "revoke", &id(&old)]), "ended\n");
-    // A key that has ended cannot be given a later end.
+    // An API key that has ended cannot be extended.
     app.bukti_ok(&["api-key", "revoke", &id(&old), "--in", "7d"]);
     let listed = app.bukti_ok(&["api-key", "list"]);
     let line = |key: &str| listed.lines().find(|line| line.starts_with(&id(key))).unwrap();

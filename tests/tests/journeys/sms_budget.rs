@@ -30,8 +30,8 @@ fn sms_are_denied_when_budget_is_unavailable() {
     });
 }
 
-/// Spends a daily budget SMS by SMS. Returns the number of SMS before the first rejection, and
-/// whether this rejection reports a spent budget. Otherwise, the SMS is withheld silently.
+/// Spends a daily budget SMS by SMS until a rejection. Returns the number of accepted SMS, and
+/// `true` if the rejection reports a spent budget or `false` if the SMS is withheld silently.
 async fn spend(aws: &Aws, per_day: u32, payer: Payer<'_>, phone: impl Fn(u32) -> String) -> (u32, bool) {
     let mut aws = aws.clone();
     Arc::make_mut(&mut aws.settings).sms_per_day = per_day;

@@ -20,7 +20,7 @@ fn later(event_id: &str, number: u8, vaccine: &str, day: &str) -> FeedRow {
     }
 }
 
-/// What the account shows about its first person.
+/// The API's response about the certificates of the first person in the account.
 fn seen(app: &TestApp, cookie: &str) -> Value {
     let people = app.call("GET", HolderRoute::People.path(), Some(cookie), None).body;
     let person = people["people"][0]["id"].as_str().unwrap();

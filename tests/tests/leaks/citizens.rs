@@ -98,7 +98,7 @@ impl Scenario {
             self.call("GET", &format!("{path}/{}/{name}?to={}", subject.nik, subject.no_hp), None, b"", &[]);
             self.call("POST", &format!("{path}/{name}"), None, subject.nik.as_bytes(), &[]);
         }
-        // A captcha that has been used before.
+        // Use a captcha twice.
         let captcha = self.stack.caller.captcha();
         let request = json!({"name": other.nama, "nik": other.nik, "captcha": captcha});
         assert_eq!(self.post(StatusRoute::Status.path(), &request, &[]).status, 200);

@@ -3,17 +3,18 @@
 //!
 //! Rules:
 //!
-//! - Identity numbers, passports, phones, codes, tokens and QR texts literally. Phones by their
-//!   national number (`8…`), which ends `08…`, `62…` and `+62…`, and as they were typed.
-//! - Full names, and each word of a name with four letters or more, in lower case, upper case and
-//!   title case. A word matches between characters that are neither letters nor digits. In binary
-//!   data (sealed fields, the table's file), words of less than seven letters are not searched:
-//!   they would match by chance.
-//! - Birth dates in four formats. Dates from the first vaccination on are not searched, since they
-//!   are dates of vaccinations as well.
-//! - Values of eight bytes or more, and one-time codes, also in base64 (at each of three positions
-//!   in a group), base64url, hexadecimal and percent-encoded.
-//! - Needles that appear in public texts (API document, locales, vaccines, facilities) are not
+//! - NIKs, passport numbers, phones, codes, tokens and the texts of QR codes are searched
+//!   literally. A phone is searched as it was typed and by its national number (`8…`), which is
+//!   the common ending of `08…`, `62…` and `+62…`.
+//! - Full names, and words of names with at least four letters, are searched in lower case, upper
+//!   case and title case. A word matches only if neither a letter nor a digit precedes or follows
+//!   it. In binary data (sealed fields, the table's file), words of fewer than seven letters are
+//!   not searched, since they would match by chance.
+//! - Birth dates are searched in four formats. Dates on or after the first vaccination are not
+//!   searched, since they may be vaccination dates.
+//! - Values of at least eight bytes, and one-time codes, are also searched in base64 and base64url
+//!   (in each alignment to a group of three bytes), in hexadecimal, and percent-encoded.
+//! - Needles that appear in public texts (OpenAPI document, locales, vaccines, facilities) are not
 //!   searched.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -145,7 +146,7 @@ pub struct Match {
     pub at: usize,
 }
 
-/// Searches for all needles at once.
+/// Searches for all needles in one pass per set of patterns.
 pub struct Searcher {
     needles: Vec<Needle>,
     /// Patterns that ignore case.
@@ -288,7 +289,7 @@ impl Patterns {
     }
 }
 
-/// The text with the first letter of each word in upper case. The input must be in lower case.
+/// Changes the first letter of each word to upper case. The text must be in lower case.
 fn title(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         let mut letters = word.chars();

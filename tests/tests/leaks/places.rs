@@ -51,7 +51,7 @@ pub struct Place {
     pub findings: Vec<(String, Match)>,
 }
 
-/// A search through all places.
+/// A search, and the places that it has covered so far.
 pub struct Search<'a> {
     searcher: &'a Searcher,
     pub places: Vec<Place>,
@@ -258,7 +258,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// The embedded stack's description of itself, with its access keys.
+/// The description of the stack's services from `/_stack.json`, with the access keys.
 fn stack_info(scenario: &Scenario) -> Value {
     let mut stack = scenario.stack.json("/_stack.json");
     let keys: Value =

@@ -1,4 +1,4 @@
-//! The embedded stack as a separate process, whose log is stored so that it can be searched.
+//! The embedded stack as a separate process. Its log is stored so that it can be searched.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
