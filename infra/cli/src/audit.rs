@@ -11,7 +11,7 @@ use clap::Subcommand;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
-use crate::output::{examples, to_seconds};
+use crate::output::examples;
 use crate::target::{Target, TargetOptions};
 
 #[derive(Subcommand)]
@@ -46,7 +46,7 @@ pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<Exi
     while day <= to {
         for entry in audit.of_day(day).await.with_context(|| format!("cannot read the audit log of {day}"))? {
             csv.write_record([
-                &*to_seconds(entry.at),
+                &*entry.at.to_string(),
                 &*escape_formula(&entry.officer_name),
                 entry.officer.as_str(),
                 entry.action.code(),
