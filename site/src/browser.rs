@@ -101,9 +101,9 @@ pub fn open_url(address: &str) {
 
 /// Spawns tasks that are cancelled when the component that created the scope is removed.
 ///
-/// A component captures its scope when it is created, not when a task starts. A tap may remove the
-/// tapped button, as "try again" removes the notice that contains it, and the task must outlive the
-/// button.
+/// A component captures its scope when it is created, not when a task starts, because a tap can
+/// remove the tapped button: "Try again" removes the notice that contains it. The task must outlive
+/// the button.
 #[derive(Clone, Copy)]
 pub struct TaskScope(StoredValue<Option<WeakOwner>>);
 

@@ -98,7 +98,7 @@ pub(crate) async fn run(target: &TargetOptions, command: &Command) -> Result<Exi
     }
 }
 
-/// The missing result of a dose. It shows that a function must have failed.
+/// A result that a dose should have but lacks, which means that a function failed.
 #[derive(Clone, Copy)]
 enum Missing {
     Certificate,

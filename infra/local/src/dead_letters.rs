@@ -19,7 +19,8 @@ pub(crate) struct DeadLetters {
     path: PathBuf,
 }
 
-/// An event that failed after all retries, as a line of the file stores it.
+/// A dead letter: an event that could not be processed after all retries. Stored as one line of the
+/// file.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct DeadLetter {
     at: jiff::Timestamp,

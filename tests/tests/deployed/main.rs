@@ -63,7 +63,7 @@ fn stack_deploys_serves_updates_and_keeps_data_on_deletion() {
     check_emulation_gaps(&account, &deployed);
     check_site(&account, &deployed);
     let token = check_import_and_account(&account, &deployed);
-    check_api_import(&account, &deployed);
+    check_api_import(&account, &deployed, &api_dose("SENT-BY-API", "3171012401899043", "0813-5555-0043"));
     check_stream_notifications(&account, &deployed, &token);
     check_edge_key(&deployed);
     check_missing_permission(&account, &deployed);
@@ -78,11 +78,13 @@ fn stack_deploys_serves_updates_and_keeps_data_on_deletion() {
     assert_eq!(deployed.status(&own_dose()).status, 200);
 
     // After a change of settings, the functions use the new settings, and the data are kept.
-    let deployed = account.deploy("2", &["ServiceName=Bukti2"]);
+    let deployed = account.deploy("2", &["HelpdeskPhone=1500567"]);
     assert_eq!(account.boto3(&count_doses(&deployed)), before);
-    deployed.log_in(&account, "0813 5555 0001");
-    let code = account.sms("0813 5555 0001").pop().unwrap();
-    assert!(code.contains("Bukti2"), "{code}");
+    let later = api_dose("SENT-LATER", "3171012401899044", "0813-5555-0044");
+    check_api_import(&account, &deployed, &later);
+    let (text, _) = account.sms_link(&later.no_hp, 0);
+    assert!(text.contains("1500567"), "{text}");
+    let before = account.boto3(&count_doses(&deployed));
 
     // After the deletion of the stack, the data are kept.
     let mut delete = account.command(account.sam.join("sam"));
@@ -92,6 +94,11 @@ fn stack_deploys_serves_updates_and_keeps_data_on_deletion() {
     let buckets = account.boto3("[it['Name'] for it in client('s3').list_buckets()['Buckets']]");
     assert!(buckets.as_array().unwrap().contains(&json!(deployed.outputs["Bucket"])), "{buckets}");
     assert_eq!(account.boto3("client('lambda').list_functions()['Functions']"), json!([]));
+}
+
+/// A first dose to send to the API.
+fn api_dose(event_id: &str, nik: &str, phone: &str) -> FeedRow {
+    FeedRow { nik: nik.into(), no_hp: phone.into(), ..dose(event_id) }
 }
 
 /// The dose of a person who is in no other feed.
@@ -189,22 +196,20 @@ fn check_site(account: &AwsAccount, deployed: &Deployed) {
 }
 
 /// Sends a dose to the API with a hub's key.
-fn check_api_import(account: &AwsAccount, deployed: &Deployed) {
+fn check_api_import(account: &AwsAccount, deployed: &Deployed, row: &FeedRow) {
     let key = account.bukti(Some(&deployed.outputs), &["api-key", "create", "--hub", "DINKES"]);
     let authorization = format!("Bearer {}", key.trim());
     let headers = [("authorization", &*authorization), ("content-type", "text/csv")];
-    let row =
-        FeedRow { nik: "3171012401899043".into(), no_hp: "0813-5555-0043".into(), ..dose("SENT-BY-API") };
     let sent = deployed.caller.send(
         "POST",
         SenderRoute::SendDoses.path(),
         &headers,
-        &csv(std::slice::from_ref(&row)),
+        &csv(std::slice::from_ref(row)),
     );
     assert_eq!(sent.status, 200, "{}", String::from_utf8_lossy(&sent.body));
     assert_eq!(sent.json()["rows"][0]["outcome"], "issued", "{}", sent.json());
     wait_for("certificate of the dose that was sent", || {
-        let answer = deployed.status(&row).json();
+        let answer = deployed.status(row).json();
         (answer["doses"][0]["diagnosis"]["code"] == "certificate_issued").then_some(())
     });
 }

@@ -50,7 +50,7 @@ fn no_personal_data_outside_allowed_places() {
     assert!(log.contains("a feed was taken in"), "the log is empty or misses the import");
 
     let (searcher, known) = scenario.needles.searcher(&public);
-    println!("{} needles; {known} more are in public texts and not searched", searcher.len());
+    println!("{} needles; {known} more are in public texts and not searched for", searcher.len());
     let began = Instant::now();
     let search = Search::run(&searcher, &scenario);
     println!("searched in {:.1} s\n", began.elapsed().as_secs_f64());

@@ -127,7 +127,7 @@ impl Needles {
     }
 }
 
-/// The words of a name that are long enough to be searched, in lower case.
+/// The words of a name that are long enough to search for, in lower case.
 pub fn words(name: &str) -> impl Iterator<Item = String> {
     name.split(|letter: char| !letter.is_alphabetic())
         .filter(|word| word.chars().count() >= MIN_WORD_IN_TEXT)

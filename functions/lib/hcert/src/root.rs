@@ -78,7 +78,7 @@ impl Root {
         Ok(root)
     }
 
-    /// The root's certificate in PEM. Public.
+    /// The root's certificate in PEM. It is not secret.
     pub fn certificate_pem(&self) -> &str {
         &self.certificate
     }

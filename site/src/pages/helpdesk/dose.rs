@@ -137,8 +137,8 @@ struct ComparedField {
     differs: bool,
 }
 
-/// Whether two values have the same meaning despite different spelling. Names are not matched as on
-/// the server, because the server's tables would triple every visitor's download.
+/// Whether two values have the same meaning despite different spelling. Names are compared more
+/// simply than on the server, whose matching tables would triple every visitor's download.
 fn is_same_value(label: &str, stated: &str, recorded: &str) -> bool {
     let plain = |text: &str| {
         text.chars().filter(|it| it.is_alphanumeric()).flat_map(char::to_uppercase).collect::<String>()

@@ -32,7 +32,8 @@ impl Base {
             .build();
         let mut bytes = Vec::new();
         document.save_with_options(&mut bytes, options).map_err(|_| DocumentError::Write)?;
-        // The last line but one contains the offset of the cross-reference stream (7.5.5).
+        // The second-to-last line contains the offset of the cross-reference stream (ISO 32000-1,
+        // 7.5.5).
         let mut lines = bytes.rsplit(|byte| *byte == b'\n').skip(1);
         let xref = lines.next().and_then(|line| std::str::from_utf8(line).ok()?.parse().ok());
         let xref = xref.ok_or(DocumentError::Write)?;

@@ -65,7 +65,7 @@ impl CaseRecord {
         self.with_message(CaseState::Open, false, text, keys, now)
     }
 
-    /// The case with an officer's question to the applicant.
+    /// The case after an officer asked the applicant a question.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ macro_rules! keys {
 }
 
 keys! {
-    /// An event, identified by the keyed hash of its id. The partition key of its dose.
+    /// The key of an event: the keyed hash of its id. The partition key of its dose.
     EventKey = "EVENT#";
     /// A person, identified by the keyed hash of the identity number. Indexed as `person`.
     PersonKey = "PERSON#";

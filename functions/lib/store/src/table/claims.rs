@@ -120,13 +120,13 @@ impl Claims {
         self.release_for(claim, event, None).await
     }
 
-    /// Like [`Claims::release`], on behalf of the event `asking`, which reports the same dose and
-    /// does not wait yet.
+    /// Like [`Claims::release`], for an event that is acquiring the claim: `contender` reports the
+    /// same dose and is not in the claim's waiting list yet.
     async fn release_for(
         &self,
         claim: &DoseKey,
         event: &EventKey,
-        asking: Option<&DoseRecord>,
+        contender: Option<&DoseRecord>,
     ) -> Result<(), StoreError> {
         for _ in 0..MAX_RACES {
             let Some(known) = of_key(&self.table, claim).await? else { return Ok(()) };
@@ -138,7 +138,7 @@ impl Claims {
                         self.table.put_at(known.revision, to_item(&ItemKey::claim(claim), &next)?).await?;
                     matches!(written, Written::Done)
                 }
-                Release::HandOver => self.hand_over(&known, event, dose.as_ref(), asking).await?,
+                Release::HandOver => self.hand_over(&known, event, dose.as_ref(), contender).await?,
             };
             if is_done {
                 return Ok(());
@@ -153,12 +153,12 @@ impl Claims {
         known: &ClaimRecord,
         event: &EventKey,
         dose: Option<&DoseRecord>,
-        asking: Option<&DoseRecord>,
+        contender: Option<&DoseRecord>,
     ) -> Result<bool, StoreError> {
         let table = &self.table;
         let successor = self.successor(known).await?;
         let next = successor.as_ref().map(|(dose, waiting)| (dose, waiting.clone()));
-        let Some(handover) = known.handed_over(dose, next, asking, &self.keys)? else { return Ok(true) };
+        let Some(handover) = known.handed_over(dose, next, contender, &self.keys)? else { return Ok(true) };
         let mut writes = vec![match &handover.claim {
             Some(next) => self.putting(known, next)?,
             None => table.deleting_at(known.revision, &ItemKey::claim(&known.pk))?,

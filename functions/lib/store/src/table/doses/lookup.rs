@@ -35,8 +35,8 @@ fn is_dose(item: &Item) -> bool {
     kind == Some(ItemKind::Dose)
 }
 
-/// The [`Rank`] of a dose, if a requester with this phone (its index key) asks for it; `None` if
-/// the item is not a dose.
+/// The [`Rank`] of a dose for a requester with this phone (an index key); `None` if the item is not
+/// a dose.
 fn rank(item: &Item, phone: Option<&PhoneKey>) -> Option<Rank> {
     let text = |name: &str| item.get(name)?.as_s().ok().map(String::as_str);
     let first_received_at: Timestamp = text("first_received_at").or(text("received_at"))?.parse().ok()?;
