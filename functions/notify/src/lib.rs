@@ -72,8 +72,16 @@ pub struct Notify {
 /// An item with a new request for an SMS.
 enum Requested {
     Certificate(CertificateRecord),
-    Dose { before: DoseRecord, kind: SmsKind, event: EventKey },
-    Case { case: CaseRecord, kind: SmsKind },
+    /// With the previous state of the dose, if its phone was corrected.
+    Dose {
+        replaced: Option<DoseRecord>,
+        kind: SmsKind,
+        event: EventKey,
+    },
+    Case {
+        case: CaseRecord,
+        kind: SmsKind,
+    },
     Download(DownloadRecord),
     Link(LinkRecord),
 }
@@ -104,7 +112,8 @@ impl Requested {
         }
         let (before, dose) = (DoseRecord::from_image(old)?, DoseRecord::from_image(new)?);
         let kind = is_new(before.sms_request, dose.sms_request)?;
-        Some(Self::Dose { before, kind, event: dose.pk })
+        let is_replaced = kind == SmsKind::PhoneCorrected && before.phone != dose.phone;
+        Some(Self::Dose { replaced: is_replaced.then_some(before), kind, event: dose.pk })
     }
 }
 
@@ -148,8 +157,8 @@ impl Notify {
                 Some(Requested::Certificate(certificate)) => {
                     self.send_certificate(&certificate, doses.get(&certificate.event)).await
                 }
-                Some(Requested::Dose { before, kind, event }) => {
-                    self.send_about_dose(&before, kind, &event).await
+                Some(Requested::Dose { replaced, kind, event }) => {
+                    self.send_about_dose(replaced.as_ref(), kind, &event).await
                 }
                 Some(Requested::Case { case, kind }) => self.send_about_case(&case, kind).await,
                 Some(Requested::Download(request)) => self.send_download(&request).await,
@@ -178,15 +187,24 @@ impl Notify {
     /// Sends the SMS that a change of a dose requests, using the current state of the dose.
     async fn send_about_dose(
         &self,
-        before: &DoseRecord,
+        replaced: Option<&DoseRecord>,
         kind: SmsKind,
         event: &EventKey,
     ) -> Result<(), NotifyError> {
         let Some(dose) = self.doses.of_event(event).await? else { return Ok(()) };
+        if let Some(before) = replaced {
+            self.send_phone_replaced(before).await?;
+        }
         match kind {
             SmsKind::Retracted => return self.send_retracted(&dose).await,
-            SmsKind::PhoneCorrected => self.send_phone_replaced(before).await?,
-            _ => {}
+            SmsKind::FirstDose | SmsKind::Corrected | SmsKind::PhoneCorrected | SmsKind::Resent => {}
+            // Requested by other items.
+            SmsKind::PhoneReplaced
+            | SmsKind::Download
+            | SmsKind::LinkLocked
+            | SmsKind::CaseAskedBack
+            | SmsKind::CaseGranted
+            | SmsKind::CaseRefused => return Ok(()),
         }
         let Some(id) = &dose.certificate_id else { return Ok(()) };
         match self.certificates.of_id(id).await? {
@@ -201,7 +219,7 @@ impl Notify {
         let Some(kind) = record.certificate_sms() else { return Ok(()) };
         let Some(phone) = record.dose(&self.aws.keys)?.phone else { return Ok(()) };
         let cause = match kind {
-            SmsKind::Corrected | SmsKind::PhoneCorrected => Some(Cause::Helpdesk),
+            SmsKind::Corrected => Some(Cause::Helpdesk),
             // The SMS was charged when the helpdesk requested it.
             SmsKind::Resent => None,
             _ => Some(Cause::Dose { facility: record.facility.as_deref() }),

@@ -151,12 +151,7 @@ impl DoseExaminer {
         }
         let Some(missing) = self.missing(&dose).await? else { return Ok(None) };
         if redrive {
-            match missing {
-                Missing::Certificate | Missing::Revocation => {
-                    self.doses.redrive(&dose, Timestamp::now()).await?
-                }
-                Missing::Sms => self.doses.request_sms_again(&dose).await?,
-            };
+            self.doses.redrive(&dose, Timestamp::now()).await?;
         }
         let (function, missing) = match missing {
             Missing::Certificate => ("issue", "certificate"),

@@ -36,7 +36,6 @@ impl DoseRecord {
     /// new certificate, and an SMS to its phone is requested. `covered` contains the digests of the
     /// person's confirmed identity data. `None` if the correction changes nothing, or if the dose
     /// is retracted or a duplicate.
-    /// or a duplicate.
     ///
     /// # Errors
     ///

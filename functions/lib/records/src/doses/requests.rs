@@ -1,6 +1,7 @@
 //! Requests for SMS about a dose.
 
 use bukti_domain::Verdict;
+use jiff::Timestamp;
 
 use super::DoseRecord;
 use crate::{SmsKind, SmsRequest};
@@ -11,7 +12,12 @@ impl DoseRecord {
     pub fn certificate_sms(&self) -> Option<SmsKind> {
         let requested = self.sms_request.map(|request| request.kind);
         let first = (self.dose_number == Some(1)).then_some(SmsKind::FirstDose);
-        requested.filter(|kind| kind.has_certificate_link()).or(first)
+        match requested {
+            // The notice to the previous phone is requested once, by the correction itself.
+            Some(SmsKind::PhoneCorrected) => Some(SmsKind::Corrected),
+            Some(kind) if kind.has_certificate_link() => Some(kind),
+            _ => first,
+        }
     }
 
     /// Requests the SMS, if any, that the transition from `before` to this revision requires.
@@ -51,5 +57,14 @@ impl DoseRecord {
         let mut next = Self { revision: self.revision + 1, ..self.clone() };
         next.request_sms(kind);
         Some(next)
+    }
+
+    /// The dose for which an admin repeats what `issue` and `notify` do, by a new stream record and
+    /// the SMS requested again.
+    #[must_use]
+    pub fn redriven(&self, now: Timestamp) -> Self {
+        let next = self.with_sms_requested_again();
+        let next = next.unwrap_or_else(|| Self { revision: self.revision + 1, ..self.clone() });
+        Self { again_at: Some(now), ..next }
     }
 }

@@ -399,6 +399,18 @@ fn sms_is_requested_again_until_it_is_sent() {
 }
 
 #[test]
+fn redriven_correction_sends_no_second_notice() {
+    let keys = keys();
+    let known = receive(None, row("2021-01-29T10:00:00+07:00", "081234567890", "B1"), &keys).unwrap();
+    let corrected = row("2021-01-29T10:00:00+07:00", "081234567891", "B1");
+    let (origin, now) = (Origin { job: "case".to_owned(), line: 1 }, "2026-01-01T00:00:00Z".parse().unwrap());
+    let rewrite = DoseRecord::rewritten(Some(&known), corrected, origin, now, &[], &keys).unwrap().unwrap();
+    let kind_of = |record: &DoseRecord| record.sms_request.map(|request| request.kind);
+    assert_eq!(kind_of(rewrite.record()), Some(SmsKind::PhoneCorrected));
+    assert_eq!(kind_of(&rewrite.record().redriven(now)), Some(SmsKind::Corrected));
+}
+
+#[test]
 fn new_phone_after_resending_is_charged_as_first_dose() {
     let keys = keys();
     let mut record = None;

@@ -231,16 +231,10 @@ impl Doses {
         }
     }
 
-    /// Makes `issue` process a dose again, by a change that creates a stream record. `false` if the
-    /// dose was changed concurrently, which creates a stream record too.
+    /// Makes `issue` and `notify` process a dose again, by a change that creates a stream record.
+    /// `false` if the dose was changed concurrently, which creates a stream record too.
     pub async fn redrive(&self, record: &DoseRecord, now: Timestamp) -> Result<bool, StoreError> {
-        let values = [(":now", s(now.to_string())), (":revision", n(record.revision))];
-        let update = "SET again_at = :now";
-        Ok(self
-            .table
-            .update_if(&ItemKey::dose(&record.pk), update, "revision = :revision", &values)
-            .await?
-            .is_some())
+        self.replace(record, &record.redriven(now)).await
     }
 
     /// Moves a complete dose to a new certificate version, because its certificate shows an
