@@ -11,7 +11,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 
 use crate::table::confirmations::Confirmations;
-use crate::table::{MAX_RACES, Table, Written, from_item, n, s, to_item};
+use crate::table::{MAX_RACES, Table, Written, from_item, to_item};
 use crate::{Aws, Claims, StoreError};
 
 /// The dose of the event with this key.
