@@ -97,8 +97,18 @@ async function byPuppeteer(browser, options) {
   };
 }
 
-/** The program of a package, unpacked into the temporary folder, which may have another version. */
-async function unpacked(chromium) {
+let oldProgram;
+
+/**
+ * The program of the old Chromium's package, unpacked once for all tests that run at the same time,
+ * into this folder: the temporary folder may have another version.
+ */
+function oldChromiumProgram() {
+  oldProgram ??= unpack(oldChromium);
+  return oldProgram;
+}
+
+async function unpack(chromium) {
   const { TMPDIR } = process.env;
   process.env.TMPDIR = process.cwd();
   try {
@@ -117,7 +127,7 @@ export const engines = {
 
   /** A version slightly newer than the oldest supported one. */
   chromium103: async (options = {}) => byPuppeteer(
-    await puppeteer.launch({ executablePath: await unpacked(oldChromium), headless: true, args: ["--no-sandbox", "--disable-gpu", "--lang=id"] }),
+    await puppeteer.launch({ executablePath: await oldChromiumProgram(), headless: true, args: ["--no-sandbox", "--disable-gpu", "--lang=id"] }),
     // Puppeteer clicks at the position that the element had before scrolling.
     { ...options, clicksByScript: true },
   ),
