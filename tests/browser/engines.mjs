@@ -17,8 +17,8 @@ import { url } from "./stage.mjs";
 const { CHROMIUM, FIREFOX, MINI_BROWSER, WEBKIT_DRIVER, XVFB } = process.env;
 const viewport = { width: 360, height: 740 };
 
-/** Polls until a condition holds. */
-export async function until(what, condition, patience = 20_000) {
+/** Polls until a condition holds. Patient, since several browsers share two cores. */
+export async function until(what, condition, patience = 60_000) {
   const end = Date.now() + patience;
   for (;;) {
     const found = await condition();
