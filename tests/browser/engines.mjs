@@ -76,7 +76,7 @@ async function byPuppeteer(browser, options) {
   const page = await browser.newPage();
   await page.setViewport(viewport);
   if (options.scripts === false) await page.setJavaScriptEnabled(false);
-  const find = (xpath) => page.waitForSelector(`::-p-xpath(${xpath})`, { visible: true, timeout: 20_000 });
+  const find = (xpath) => page.waitForSelector(`::-p-xpath(${xpath})`, { visible: true, timeout: 60_000 });
   return {
     go: (address) => page.goto(address, { waitUntil: "domcontentloaded", timeout: 60_000 }).catch((error) => {
       if (!/timeout/i.test(String(error))) throw error;
