@@ -42,7 +42,7 @@ async function startDisplay() {
   const child = spawn(XVFB, ["-displayfd", "3", "-screen", "0", "1280x1024x24", "-nolisten", "tcp"], { stdio: ["ignore", "ignore", "ignore", "pipe"] });
   let reported = "";
   child.stdio[3].on("data", (text) => (reported += text));
-  await until("the display reports its number", () => reported.includes("\n"), 60_000);
+  await until("the display reports its number", () => reported.includes("\n"));
   return { display: `:${reported.trim()}`, end: endOf(child) };
 }
 

@@ -36,7 +36,7 @@ impl OtpRecord {
     /// The minimum interval between two requests for a code.
     pub const PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
-    /// Creates a request for a code (its keyed hash) for a phone (its index key).
+    /// Creates a request for a one-time code, from the code's keyed hash and the phone's index key.
     pub fn new(phone_key: PhoneKey, code: String, name: Option<ByteBuf>, now: Timestamp) -> Self {
         let code_ends = (now + Self::LIFETIME).as_second();
         let next_at = (now + Self::PAUSE).as_second();
